@@ -1,0 +1,90 @@
+"""Digests: SHA-256, lowercase hex, one helper for each kind of thing (specification 1.6).
+
+* a file: its raw bytes;
+* a folder (the *partition hash*): the canonical JSON list of ``[relative path, size,
+  SHA-256]`` of its files in byte order of the paths, so that names and boundaries count;
+* a JSON document: its RFC 8785 canonical form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import rfc8785
+
+from civiltime.errors import Invalid
+
+
+@dataclass(frozen=True, order=True)
+class FileDigest:
+    """One file: POSIX path relative to some folder, size in bytes, SHA-256."""
+
+    path: str
+    size_bytes: int
+    sha256_hex: str
+
+    def as_dict(self) -> dict[str, str | int]:
+        """The JSON shape used by reports and checksum files."""
+        return {"path": self.path, "size_bytes": self.size_bytes, "sha256_hex": self.sha256_hex}
+
+
+def sha256_bytes(data: bytes) -> str:
+    """SHA-256 of bytes in memory."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's raw bytes, read in constant memory."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def canonical_json(document: Any) -> bytes:
+    """The RFC 8785 canonical form: what is digested."""
+    return rfc8785.dumps(document)
+
+
+def document_digest(document: Any) -> str:
+    """SHA-256 of a JSON document's canonical form."""
+    return sha256_bytes(canonical_json(document))
+
+
+def by_path_bytes(files: Iterable[FileDigest]) -> list[FileDigest]:
+    """The files in byte order of their paths."""
+    return sorted(files, key=lambda f: f.path.encode())
+
+
+def partition_hash(files: Iterable[FileDigest]) -> str:
+    """The digest of a folder from the digests of its files."""
+    return document_digest([[f.path, f.size_bytes, f.sha256_hex] for f in by_path_bytes(files)])
+
+
+def list_files(folder: Path) -> list[str]:
+    """Relative POSIX paths of all files below ``folder``, in byte order.
+
+    A link or a special file is refused with :class:`Invalid`: its bytes could change
+    without the folder changing.
+    """
+    found: list[str] = []
+    for path in folder.rglob("*"):
+        relative = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            raise Invalid(f"{relative} is a link; only regular files may be here", path=relative)
+        if path.is_dir():
+            continue
+        if not path.is_file():
+            raise Invalid(f"{relative} is not a regular file", path=relative)
+        found.append(relative)
+    return sorted(found, key=str.encode)
+
+
+def digest_folder(folder: Path) -> list[FileDigest]:
+    """Digests of every file below ``folder``, paths relative to it, in byte order."""
+    return [
+        FileDigest(name, (folder / name).stat().st_size, sha256_file(folder / name))
+        for name in list_files(folder)
+    ]
