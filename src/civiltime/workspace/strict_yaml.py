@@ -116,16 +116,13 @@ class _Builder:
             return None
         if kind == "bool":
             return text.lower() == "true"
+        if kind not in {"int", "float"}:
+            raise self.refuse(node, f"the tag {node.tag} isn't allowed")
         try:
             if kind == "int":
-                return int(
-                    text.replace("_", ""),
-                    0 if text.lstrip("+-")[:2].lower() in {"0x", "0o"} else 10,
-                )
-            if kind == "float":
-                number = Decimal(text)
-                if number.is_finite():
-                    return number
+                return int(text, 0 if text[:2] in {"0x", "0o"} else 10)
+            if (number := Decimal(text)).is_finite():
+                return number
         except (ValueError, InvalidOperation):
             pass
         raise self.refuse(node, f"{text!r} is not a finite number")
