@@ -195,9 +195,7 @@ def _report(
             "wall_ms": round((time.perf_counter() - clock[0]) * 1000),
             "cpu_ms": round((time.process_time() - clock[1]) * 1000),
         },
-        "resources": {
-            "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        },
+        "resources": {"peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024},
         "software": software_versions(),
         "s0": {
             "receipt_path": workspace.relative(run.path("s0_gate_receipt_2A")),

@@ -86,7 +86,9 @@ class Context:
         if not path.is_file():
             raise Invalid(f"{where} is missing; run S0 first", path=where)
         raw = path.read_bytes()
-        self._require_reported("S0", dataset_id, [FileDigest(path.name, len(raw), sha256_bytes(raw))])
+        self._require_reported(
+            "S0", dataset_id, [FileDigest(path.name, len(raw), sha256_bytes(raw))]
+        )
         document = json.loads(raw)
         check_document(document, contracts.datasets()[dataset_id].schema_ref, where)
         head = document if isinstance(document, dict) else (document or [{}])[0]

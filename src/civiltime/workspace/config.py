@@ -78,7 +78,7 @@ class Workspace:
         """Pin a release in ``civiltime.toml``; comments and order stay."""
         path = self.root / CONFIG_NAME
         document = tomlkit.parse(path.read_text("utf-8"))
-        document["pins"][name] = release  # type: ignore[index]  # tomlkit's tables are containers
+        document["pins"][name] = release
         replace_file(path, tomlkit.dumps(document).encode())
         return replace(self, pins={**self.pins, name: release})
 
@@ -153,3 +153,7 @@ def open_workspace(folder: Path) -> Workspace:
     if strange:
         raise wrong(f"[pins] has unknown {', '.join(strange)}; known are {', '.join(PINS)}")
     return Workspace(folder, data["lane"].rstrip("/"), data["upstream"].rstrip("/"), pins)
+
+
+def _below(path: str) -> bool:
+    return bool(path) and not path.startswith("/") and ".." not in path.split("/")

@@ -53,6 +53,25 @@ def document_digest(document: Any) -> str:
     return sha256_bytes(canonical_json(document))
 
 
+def self_digest(document: Any) -> str:
+    """The digest that a document carries of itself (of the rest of it).
+
+    RFC 8785 knows numbers only as IEEE doubles, and a seed may be any uint64: integers
+    that a double can't hold are digested as their decimal text.
+    """
+    return document_digest(_portable(document))
+
+
+def _portable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _portable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_portable(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53 - 1:
+        return str(value)
+    return value
+
+
 def by_path_bytes(files: Iterable[FileDigest]) -> list[FileDigest]:
     """The files in byte order of their paths."""
     return sorted(files, key=lambda f: f.path.encode())

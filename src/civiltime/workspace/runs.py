@@ -26,7 +26,7 @@ from civiltime import contracts
 from civiltime.errors import CivilTimeError, Invalid
 from civiltime.workspace.clock import now_utc
 from civiltime.workspace.config import Workspace
-from civiltime.workspace.digest import document_digest
+from civiltime.workspace.digest import self_digest
 from civiltime.workspace.publish import clean_staging, people_json, replace_file
 from civiltime.workspace.shape import check_document
 
@@ -52,7 +52,7 @@ class RunReceipt:
     def document(self) -> dict[str, Any]:
         """The JSON document, with ``receipt_sha256`` over the rest of it."""
         body = asdict(self)
-        return {**body, "receipt_sha256": document_digest(_jsonable(body))}
+        return {**body, "receipt_sha256": self_digest(body)}
 
 
 @dataclass(frozen=True)
@@ -125,11 +125,6 @@ def software_versions() -> dict[str, str]:
     return versions
 
 
-def _jsonable(body: dict[str, Any]) -> dict[str, Any]:
-    # RFC 8785 numbers are IEEE doubles; a seed may be any uint64, so it is digested as text.
-    return {**body, "seed": str(body["seed"])}
-
-
 def create_run(
     workspace: Workspace,
     *,
@@ -182,7 +177,7 @@ def open_run(workspace: Workspace, run_id: str) -> Run:
         check_document(document, "run_receipt", workspace.relative(path))
         claimed = document.pop("receipt_sha256")
         receipt = RunReceipt(**document)
-        if claimed != document_digest(_jsonable(document)):
+        if claimed != self_digest(document):
             raise Invalid(f"{workspace.relative(path)} was changed after it was written")
         if receipt.run_id != run_id:
             raise Invalid(f"{workspace.relative(path)} is the receipt of run {receipt.run_id}")
