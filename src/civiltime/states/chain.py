@@ -80,6 +80,12 @@ class Attempt:
         if len(self.errors) > failures:
             raise self.errors[failures]
 
+    def blame(self, state: State[Any], failure: CivilTimeError) -> None:
+        """Mark the validator whose law ``compute`` found broken."""
+        for validator in state.validators:
+            if f"2A-{state.id}-{validator.code}" == failure.code:
+                self.results[validator.id] = {"result": "fail", "code": failure.code}
+
 
 def as_error(state: str, code: str, finding: Invalid) -> CivilTimeError:
     """The finding under the validator's code, or under the code that it names itself."""
@@ -122,6 +128,7 @@ def run_state(run: Run, state: State[Any], options: Options) -> dict[str, Any]:
             error = failure
             if failure not in attempt.errors:
                 attempt.errors.append(failure)
+                attempt.blame(state, failure)
                 log.write("ERROR", "FAILED", code=failure.code, message=failure.message)
         report = _report(run, state, work, attempt, started, clock)
         replace_file(run.report_path(state.id), people_json(report))

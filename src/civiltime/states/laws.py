@@ -7,6 +7,7 @@ Each function is a validator's check: it gets the work, returns nothing, or rais
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from civiltime.states.state import Work
 from civiltime.workspace.shape import check_columns, check_document
 
 EMBEDDED = ("seed", "manifest_fingerprint")
+TZID = re.compile(r"[A-Za-z0-9._+-]+(?:/[A-Za-z0-9._+-]+)*")
 TIMESTAMPS = ("created_utc", "generated_utc", "generated_at_utc", "verified_at_utc")
 
 
@@ -89,6 +91,10 @@ def timestamps_are_the_runs(work: Work) -> None:
     for name, field, value in embedded(work.ctx, TIMESTAMPS):
         if value != work.ctx.verified_at_utc:
             raise Invalid(f"{name}: {field} is {value}, not {work.ctx.verified_at_utc}")
+
+
+def while_computing(_work: Work) -> None:
+    """A law that ``compute`` itself keeps: it raises this validator's code, or finishes."""
 
 
 def publish(work: Work) -> None:
