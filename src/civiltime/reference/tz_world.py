@@ -20,6 +20,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -71,8 +72,7 @@ class TzWorld:
         return self.parquet
 
 
-@dataclass(frozen=True)
-class Inspection:
+class Inspection(NamedTuple):
     """What the file says without its geometries: CRS id, rows, zones in byte order."""
 
     crs: str
