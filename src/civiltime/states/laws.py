@@ -117,7 +117,7 @@ def embedded(ctx: Context, fields: tuple[str, ...]) -> list[tuple[str, str, Any]
     for dataset_id in ctx.staged:
         for path in staged_files(ctx, dataset_id):
             if path.suffix == ".parquet":
-                found += [(path.name, f, v) for f, v in _extremes(path, fields)]
+                found += [(path.name, f, v) for f, v in column_extremes(path, fields)]
             elif path.suffix == ".json":
                 document = json.loads(path.read_bytes())
                 rows = document if isinstance(document, list) else [document]
@@ -131,7 +131,8 @@ def embedded(ctx: Context, fields: tuple[str, ...]) -> list[tuple[str, str, Any]
     return found
 
 
-def _extremes(path: Path, fields: tuple[str, ...]) -> list[tuple[str, Any]]:
+def column_extremes(path: Path, fields: tuple[str, ...]) -> list[tuple[str, Any]]:
+    """(column, value) for the smallest and greatest value of each row group's statistics."""
     metadata = pq.read_metadata(path)
     names = [metadata.schema.column(i).name for i in range(metadata.num_columns)]
     found = []
