@@ -48,7 +48,7 @@ lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
 
 clean: ## remove .venv, demo/, build products and caches
 	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find src tests benchmarks -name __pycache__ -prune -exec rm -rf '{}' +
+	find . -name __pycache__ -prune -exec rm -rf '{}' +
 
 # ------------------------------------------------------------------ the virtual environment
 
