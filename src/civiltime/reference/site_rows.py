@@ -10,6 +10,7 @@ Nothing here knows a file or a code: the rules give masks, their callers speak.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
+KEY = ("merchant_id", "legal_country_iso", "site_order")
+SHOWN = 5
 
 RULES = {
     "merchant_id": "merchant_id must be 1..2^64-1",
@@ -25,6 +28,9 @@ RULES = {
     "site_order": "site_order must be 1 or more",
     "finite": "lon_deg and lat_deg must be finite numbers",
     "range": "lon_deg must be within [-180, 180] and lat_deg within [-90, 90]",
+    "unsorted": "the rows are not in key order",
+    "duplicate": "the key stands twice",
+    "gap": "site_order must count 1..N without gaps within merchant and country",
 }
 
 
@@ -45,7 +51,7 @@ class KeyProblems(NamedTuple):
 
 
 def row_problems(rows: pa.RecordBatch | pa.Table) -> dict[str, Mask]:
-    """Rule -> bool[n], True where a row breaks it; the rules are :data:`RULES`.
+    """Rule -> bool[n], True where a row breaks it; :data:`RULES` says the rules in words.
 
     Takes the columns of ``site_locations`` (strings plain or dictionary-encoded); a null
     breaks the rule of its column.
@@ -107,6 +113,30 @@ def key_problems(
     unsorted = below | (same_group & (step < 0))
     duplicate = same_group & (step == 0)
     return KeyProblems(unsorted, duplicate, (step != 1) & ~unsorted & ~duplicate)
+
+
+def describe_problems(
+    rows: pa.RecordBatch | pa.Table,
+    problems: Mapping[str, Mask],
+    place: Callable[[int], str] | None = None,
+) -> str:
+    """How many rows break a rule, and the first :data:`SHOWN` of them: key and rule.
+
+    ``place`` says where a row (from 0) stands in its file.  No coordinates.
+    """
+    bad = np.flatnonzero(np.logical_or.reduce(list(problems.values())))
+    lines = []
+    for row in bad[:SHOWN].tolist():
+        rule = next(rule for rule, mask in problems.items() if mask[row])
+        key = "|".join(_shown(rows.column(name)[row].as_py()) for name in KEY)
+        lines.append(f"{place(row)} ({key}): {RULES[rule]}" if place else f"{key}: {RULES[rule]}")
+    more = f"; and {len(bad) - SHOWN:,} more" if len(bad) > SHOWN else ""
+    count = "1 row" if len(bad) == 1 else f"{len(bad):,} rows"
+    return f"{count} can't be used: {'; '.join(lines)}{more}"
+
+
+def _shown(value: object) -> str:
+    return "" if value is None else str(value)[:24]
 
 
 def _iso_codes(array: pa.Array) -> NDArray[np.int32]:

@@ -29,12 +29,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from civiltime.errors import ContextValue, Invalid
-from civiltime.reference.site_rows import RULES, SiteKey, iso_codes, key_problems, row_problems
+from civiltime.reference.site_rows import (
+    Mask,
+    SiteKey,
+    describe_problems,
+    iso_codes,
+    key_problems,
+    row_problems,
+)
 from civiltime.workspace.shape import arrow_schema, check_columns
 
 SCHEMA_REF = "site_locations"
-KEY = ("merchant_id", "legal_country_iso", "site_order")
-SHOWN = 5
 Place = Callable[[int], str]
 
 
@@ -363,13 +368,8 @@ def _key_order(table: pa.Table) -> NDArray[np.int64]:
 
 def _require_good_rows(table: pa.Table, name: str, place: Place) -> None:
     problems = row_problems(table)
-    bad = np.logical_or.reduce(list(problems.values()))
-    if not bad.any():
-        return
-    rows = np.flatnonzero(bad)
-    rules = [next(rule for rule, mask in problems.items() if mask[row]) for row in rows[:SHOWN]]
-    why = [RULES[rule] for rule in rules]
-    raise _rows_invalid(table, name, place, rows, why)
+    if any(mask.any() for mask in problems.values()):
+        raise _rows_invalid(table, name, place, problems, "2A-S1-056")
 
 
 def _require_good_keys(table: pa.Table, name: str, place: Place, previous: SiteKey | None) -> None:
@@ -379,42 +379,17 @@ def _require_good_keys(table: pa.Table, name: str, place: Place, previous: SiteK
         table["site_order"].to_numpy(),
         previous,
     )
-    for mask, why, code in (
-        (found.unsorted, "the rows are not in key order", "2A-S1-056"),
-        (found.duplicate, "the key stands twice", "2A-S1-051"),
-        (
-            found.gap,
-            "site_order must count 1..N without gaps within merchant and country",
-            "2A-S1-056",
-        ),
-    ):
+    for rule, mask in found._asdict().items():
         if mask.any():
-            rows = np.flatnonzero(mask)
-            error = _rows_invalid(table, name, place, rows, [why] * len(rows[:SHOWN]))
-            error.code = code
-            raise error
+            code = "2A-S1-051" if rule == "duplicate" else "2A-S1-056"
+            raise _rows_invalid(table, name, place, {rule: mask}, code)
 
 
 def _rows_invalid(
-    table: pa.Table,
-    name: str,
-    place: Place,
-    rows: NDArray[np.int64],
-    why: list[str],
+    table: pa.Table, name: str, place: Place, problems: Mapping[str, Mask], code: str
 ) -> Invalid:
-    """The error for these bad rows, as 2A-S1-056; ``why`` has a reason for each one shown."""
-    shown = table.select(list(KEY)).take(pa.array(rows[:SHOWN])).to_pylist()
-    samples: list[ContextValue] = []
-    lines = []
-    for row, key, reason in zip(rows[:SHOWN], shown, why, strict=True):
-        text = "|".join("" if key[k] is None else str(key[k])[:24] for k in KEY)
-        samples.append({"key": text, "place": place(int(row)), "rule": reason})
-        lines.append(f"{place(int(row))} ({text}): {reason}")
-    more = f"; and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
-    count = f"{len(rows):,} row{'s' if len(rows) > 1 else ''} can't be used"
-    return Invalid(
-        f"{name}: {count}: {'; '.join(lines)}{more}",
-        code="2A-S1-056",
-        rows=len(rows),
-        samples=samples,
-    )
+    counts: dict[str, ContextValue] = {
+        rule: int(mask.sum()) for rule, mask in problems.items() if mask.any()
+    }
+    message = f"{name}: {describe_problems(table, problems, place)}"
+    return Invalid(message, code=code, rows_by_rule=counts)
