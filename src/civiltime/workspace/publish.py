@@ -127,16 +127,21 @@ def publish_file(path: Path, data: bytes) -> Published:
     return Published(path, file, "NEW")
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file that may change (a report, a configuration) so that it is never torn."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path`` that takes its place at the end, or is gone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+        yield temporary
+        fsync_path(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     fsync_path(path.parent)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file that may change (a report, a configuration) so that it is never torn."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)

@@ -1,0 +1,101 @@
+"""``civiltime run``: the chain over one seed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from civiltime.cli.output import (
+    HERE,
+    JsonOption,
+    Progress,
+    WorkspaceOption,
+    say,
+    say_json,
+    show_error,
+    table,
+)
+
+
+def run(
+    seed: Annotated[int, typer.Option(help="The seed to run.", min=0, max=2**64 - 1)],
+    fingerprint: Annotated[
+        str | None, typer.Option(help="Which upstream, where several have the seed.")
+    ] = None,
+    run_id: Annotated[
+        str | None, typer.Option(help="Repeat this run, or give a new one its id.")
+    ] = None,
+    batch_rows: Annotated[
+        int, typer.Option(help="Rows at a time; the result is the same for any.", min=1)
+    ] = 200_000,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Run S0 to S5: from the gated upstream to a published, gated site_timezones."""
+    from civiltime.states.chain import run_chain
+    from civiltime.states.context import Options
+    from civiltime.states.start import start_run
+    from civiltime.workspace.config import find_workspace
+
+    progress = Progress(quiet=as_json)
+    started = start_run(find_workspace(workspace), seed, fingerprint=fingerprint, run_id=run_id)
+    if not as_json:
+        progress(f"run {started.id}", -1.0)
+    reports = run_chain(started, Options(batch_rows=batch_rows, progress=progress))
+    progress.done()
+    if as_json:
+        say_json(run_summary(started.id, reports))
+        return
+    say(table(("state", "title", "status", "publish", "wall ms"), state_rows(reports), right=(4,)))
+    say(f"run {started.id}: PASS")
+    warn(reports)
+
+
+def state_rows(reports: list[dict[str, Any]]) -> list[tuple[object, ...]]:
+    """The rows of the table that shows a chain."""
+    from civiltime.states.chain import state_by_id
+
+    return [
+        (
+            r["state"],
+            state_by_id(r["state"]).title,
+            r["status"],
+            r["outputs"].get("publish", "-"),
+            f"{r['durations']['wall_ms']:,}",
+        )
+        for r in reports
+    ]
+
+
+def run_summary(run_id: str, reports: list[dict[str, Any]]) -> dict[str, Any]:
+    """A run as ``--json`` shows it."""
+    s1 = next(r for r in reports if r["state"] == "S1")
+    counts = {k: v for k, v in s1["counts"].items() if k != "by_country"}
+    legality = next(r for r in reports if r["state"] == "S4")["counts"]
+    return {
+        "run_id": run_id,
+        "status": "pass" if all(r["status"] == "pass" for r in reports) else "fail",
+        "seed": s1["seed"],
+        "manifest_fingerprint": s1["manifest_fingerprint"],
+        "counts": {**counts, **legality},
+        "governance": {k: s1["governance"][k] for k in ("fallback_rate", "override_rate")},
+        "states": {
+            r["state"]: {
+                "status": r["status"],
+                "publish": r["outputs"].get("publish"),
+                "wall_ms": r["durations"]["wall_ms"],
+            }
+            for r in reports
+        },
+        "warnings": [w for r in reports for w in r["warnings"]],
+    }
+
+
+def warn(reports: list[dict[str, Any]]) -> None:
+    """Show the warnings of a chain on stderr."""
+    from civiltime.errors import CivilTimeError
+
+    for report in reports:
+        for w in report["warnings"]:
+            show_error(CivilTimeError(w["code"], w["message"]), as_json=False)

@@ -1,0 +1,115 @@
+"""``civiltime runs``: what the lane holds."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from civiltime.cli.output import HERE, JsonOption, WorkspaceOption, say, say_json, table
+
+app = typer.Typer(help="The runs of the lane.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_runs(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+    """List the runs, oldest first."""
+    from civiltime.errors import CivilTimeError
+    from civiltime.workspace.config import find_workspace
+    from civiltime.workspace.runs import list_run_ids, open_run
+
+    found = find_workspace(workspace)
+    rows: list[dict[str, Any]] = []
+    for run_id in list_run_ids(found):
+        try:
+            run = open_run(found, run_id)
+        except CivilTimeError as error:
+            rows.append({"run_id": run_id, "status": error.code, "created_utc": ""})
+            continue
+        receipt = run.receipt
+        rows.append(
+            {
+                "run_id": run_id,
+                "seed": receipt.seed,
+                "manifest_fingerprint": receipt.manifest_fingerprint,
+                "role": receipt.role,
+                "created_utc": receipt.created_utc,
+                "status": _status(run),
+            }
+        )
+    rows.sort(key=lambda r: (r["created_utc"], r["run_id"]))
+    if as_json:
+        say_json({"runs": rows})
+        return
+    cells = [
+        (
+            r["run_id"],
+            r.get("seed", "-"),
+            str(r.get("manifest_fingerprint", "-"))[:8],
+            r.get("role", "-"),
+            r["created_utc"][:19],
+            r["status"],
+        )
+        for r in rows
+    ]
+    say(table(("run", "seed", "mf", "role", "created (UTC)", "status"), cells, right=(1,)))
+
+
+@app.command("show")
+def show(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID")],
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one run: its receipt, and what each state did."""
+    from civiltime.states.chain import STATES
+    from civiltime.workspace.config import find_workspace
+    from civiltime.workspace.runs import open_run
+
+    run = open_run(find_workspace(workspace), run_id)
+    reports = {s.id: _report(run, s.id) for s in STATES}
+    if as_json:
+        say_json({"receipt": run.receipt.document(), "reports": reports})
+        return
+    receipt = run.receipt
+    say(f"run     {run.id}\nseed    {receipt.seed}\nmf      {receipt.manifest_fingerprint}")
+    say(f"role    {receipt.role}\ncreated {receipt.created_utc}\n")
+    rows = []
+    for state in STATES:
+        report = reports[state.id]
+        if report is None:
+            rows.append((state.id, state.title, "not run", "-", "-", ""))
+            continue
+        error = report["errors"][0]["code"] if report["errors"] else ""
+        rows.append(
+            (
+                state.id,
+                state.title,
+                report["status"],
+                report["outputs"].get("publish", "-"),
+                f"{report['durations']['wall_ms']:,}",
+                error,
+            )
+        )
+    say(table(("state", "title", "status", "publish", "wall ms", "error"), rows, right=(4,)))
+
+
+def _report(run: Any, state: str) -> dict[str, Any] | None:
+    path = run.report_path(state)
+    try:
+        document: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return document
+
+
+def _status(run: Any) -> str:
+    from civiltime.states.chain import STATES
+
+    reports = [_report(run, s.id) for s in STATES]
+    failed = next((r for r in reports if r and r["status"] != "pass"), None)
+    if failed:
+        code = failed["errors"][0]["code"] if failed["errors"] else ""
+        return f"fail {code}".strip()
+    return "pass" if all(reports) else "incomplete"
