@@ -96,7 +96,7 @@ def _mapping(columns: str | None) -> dict[str, str]:
     pairs = [p for p in (columns or "").split(",") if p]
     if any(p.count("=") != 1 for p in pairs):
         raise typer.BadParameter("--columns takes NAME=YOURS pairs, separated by commas")
-    return dict((p.split("=")[0].strip(), p.split("=")[1].strip()) for p in pairs)
+    return {name.strip(): yours.strip() for name, yours in (p.split("=") for p in pairs)}
 
 
 def _reference(step, source, release, workspace, *, as_json):  # type: ignore[no-untyped-def]

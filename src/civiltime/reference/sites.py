@@ -65,9 +65,10 @@ def read_sites(
         raise Invalid(f"{path.name} holds no site", code="003")
     _require_good_rows(table, path.name, place)
     order = _key_order(table)
-    table = table.take(pa.array(order)).combine_chunks()
-    _require_good_keys(table, path.name, lambda row: place(int(order[row])), None)
-    return table
+    ordered = table.take(pa.array(order)).combine_chunks()
+    _require_good_keys(ordered, path.name, lambda row: place(int(order[row])), None)
+    schema = arrow_schema(SCHEMA_REF)
+    return pa.Table.from_arrays([ordered[name] for name in schema.names], schema=schema)
 
 
 def check_rows(table: pa.Table, name: str = "sites", previous: SiteKey | None = None) -> None:
@@ -198,26 +199,36 @@ def _explain_conversion(
             strings_can_be_null=False,
         ),
     )
-    for ours, source in names.items():
-        kind = schema.field(ours).type
-        values = text[source]
-        if _converts(values, kind):
-            continue
-        low, high = 0, len(values)  # the first bad value lies in values[low:high]
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (
-                (middle, high)
-                if _converts(values.slice(low, middle - low), kind)
-                else (low, middle)
-            )
-        raise Invalid(
-            f"{name}, {place(low)}: {source} is {values[low].as_py()[:40]!r}, not {_said(kind)}",
-            code="006",
-            column=ours,
-            place=place(low),
-        )
-    raise Invalid(f"{name}: {message}", code="006")
+    found = [
+        (row, ours)
+        for ours, source in names.items()
+        if (row := _first_bad(text[source], schema.field(ours).type)) is not None
+    ]
+    if not found:
+        raise Invalid(f"{name}: {message}", code="006")
+    row, ours = min(found)
+    value = text[names[ours]][row].as_py()
+    raise Invalid(
+        f"{name}, {place(row)}: {names[ours]} is {value[:40]!r}, not "
+        f"{_said(schema.field(ours).type)}",
+        code="006",
+        column=ours,
+        place=place(row),
+    )
+
+
+def _first_bad(values: pa.ChunkedArray, kind: pa.DataType) -> int | None:
+    """The first text that the CSV reader doesn't take as ``kind``, by halving."""
+    if _converts(values, kind):
+        return None
+    low, high = 0, len(values)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _converts(values.slice(low, middle - low), kind):
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def _converts(values: pa.ChunkedArray, kind: pa.DataType) -> bool:

@@ -174,7 +174,9 @@ def open_table(path: Path, *, geometries: bool = True) -> pa.Table:
             raise Invalid(f"{path.name} has no row", code="021")
         check_columns(file.schema_arrow, SCHEMA_REF, path.name)
         schema = arrow_schema(SCHEMA_REF)
-        table = _read(file, schema.names, path.name).cast(schema)
+        read = _read(file, schema.names, path.name)
+        columns = [read[field.name].cast(field.type) for field in schema]
+        table = pa.Table.from_arrays(columns, schema=schema)
     check_table(table, path.name, geometries=geometries)
     return table
 

@@ -58,7 +58,7 @@ def pack_package(release: str) -> TzdbRelease:
         raise Invalid(
             "the tzdata package is not installed; pip install 'civiltime[demo]'", code="023"
         ) from None
-    if package.IANA_VERSION != release:
+    if release != package.IANA_VERSION:
         raise Invalid(
             f"the installed tzdata package is release {package.IANA_VERSION}, not {release}",
             code="024",

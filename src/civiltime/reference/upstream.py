@@ -38,6 +38,20 @@ EGRESS = "site_locations"
 BUNDLE = "validation_bundle_1B"
 
 
+def manifest_fingerprint(
+    kind: str, parameter_hash: str, sources: Mapping[str, str], egress: Mapping[int, str]
+) -> str:
+    """The identity of an upstream: ``sources`` by name, ``egress`` partition hashes by seed."""
+    return document_digest(
+        {
+            "kind": kind,
+            "parameter_hash": parameter_hash,
+            "sources": dict(sources),
+            "egress": {str(seed): digest for seed, digest in egress.items()},
+        }
+    )
+
+
 def publish_upstream(
     root: Path,
     kind: str,
@@ -60,14 +74,8 @@ def publish_upstream(
         raise Invalid(f"the parameters have no canonical JSON form: {error}") from None
     with staging(root) as stage:
         egress = {seed: _stage(stage / "egress" / str(seed), tables[seed]) for seed in tables}
-        fingerprint = document_digest(
-            {
-                "kind": kind,
-                "parameter_hash": parameter_hash,
-                "sources": dict(sources),
-                "egress": {str(seed): partition_hash(files) for seed, files in egress.items()},
-            }
-        )
+        hashes = {seed: partition_hash(files) for seed, files in egress.items()}
+        fingerprint = manifest_fingerprint(kind, parameter_hash, sources, hashes)
         published = []
         for seed, files in sorted(egress.items()):
             path = contracts.datasets()[EGRESS].resolve(seed=seed, manifest_fingerprint=fingerprint)
@@ -79,7 +87,7 @@ def publish_upstream(
             "parameter_hash": parameter_hash,
             "parameters": dict(parameters),
             "sources": dict(sources),
-            "egress": {str(seed): partition_hash(files) for seed, files in egress.items()},
+            "egress": {str(seed): digest for seed, digest in hashes.items()},
             "rows": {str(seed): len(table) for seed, table in tables.items()},
         }
         bundle = _bundle(fingerprint, parameter_hash, published, summary)

@@ -73,9 +73,10 @@ def outputs_fit_schema(work: Work) -> None:
         for path in staged_files(work.ctx, dataset_id):
             if path.suffix == ".parquet":
                 check_columns(pq.read_schema(path), dataset.schema_ref, path.name)
-            elif path.suffix == ".json" and dataset.format in {"json", "files"}:
-                if path.name == f"{dataset.schema_ref}.json" or dataset.format == "json":
-                    check_document(json.loads(path.read_bytes()), dataset.schema_ref, path.name)
+            elif path.suffix == ".json" and (
+                dataset.format == "json" or path.name == f"{dataset.schema_ref}.json"
+            ):
+                check_document(json.loads(path.read_bytes()), dataset.schema_ref, path.name)
 
 
 def paths_embed(work: Work) -> None:

@@ -1,10 +1,10 @@
 """S0 gate: prove that 1B passed, seal every input before a row is read.
 
-| | |
-|---|---|
-| reads | `validation_bundle_1B`, `validation_passed_flag_1B`, `authorities`, and the bytes of every input that it seals; no site row |
-| writes | `s0_gate_receipt_2A`, `sealed_inputs_2A`, `s0_determinism_receipt_2A` |
-| law | specification 3.0: identity stays the upstream fingerprint; a changed sealed set may not overwrite a published receipt |
+* Reads: `validation_bundle_1B`, `validation_passed_flag_1B`, `authorities`, and the bytes of
+  every input that it seals; no site row.
+* Writes: `s0_gate_receipt_2A`, `sealed_inputs_2A`, `s0_determinism_receipt_2A`.
+* Law: specification 3.0.  Identity stays the upstream fingerprint; a changed sealed set may not
+  overwrite a published receipt.
 """
 
 from __future__ import annotations

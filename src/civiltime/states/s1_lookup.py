@@ -1,10 +1,11 @@
 """S1 lookup: one provisional zone per site.
 
-| | |
-|---|---|
-| reads | `site_locations`, `tz_world`, `tz_nudge`, `tz_overrides`, `tz_lookup_policy`, `merchant_mcc_map` |
-| writes | `s1_tz_lookup` |
-| law | specification 3.1: the order of answers in :mod:`civiltime.states.precedence`; one row out per row in; caps fail closed after all rows and before anything is published |
+* Reads: `site_locations`, `tz_world`, `tz_nudge`, `tz_overrides`, `tz_lookup_policy`,
+  `merchant_mcc_map`.
+* Writes: `s1_tz_lookup`.
+* Law: specification 3.1.  The order of answers stands in :mod:`civiltime.states.precedence`; one
+  row out per row in; caps fail closed after all rows are resolved and before anything is
+  published.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """S2 overrides: the final zone of every site.
 
-| | |
-|---|---|
-| reads | `s1_tz_lookup`, `tz_overrides`, `tz_lookup_policy`, `tz_world`, `merchant_mcc_map` |
-| writes | `site_timezones` |
-| law | specification 3.2: a row that no override decided keeps its zone; a row that one did is resolved again from the sealed policy, by the same precedence and the same active rule; nudge fields are carried unchanged |
+* Reads: `s1_tz_lookup`, `tz_overrides`, `tz_lookup_policy`, `tz_world`, `merchant_mcc_map`.
+* Writes: `site_timezones`.
+* Law: specification 3.2.  A row that no override decided keeps its zone; a row that one did is
+  resolved again from the sealed policy, by the same precedence and the same active rule; nudge
+  fields are carried unchanged.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """S3 timetable: the tz database, compiled once per fingerprint.
 
-| | |
-|---|---|
-| reads | `tzdb_release`, `tz_world`, `tz_lookup_policy` (for the horizon); no site |
-| writes | `tz_timetable_cache`, `tz_offset_adjustments` |
-| law | specification 3.3: compiled from the sealed archive alone; a cache hit skips compilation, never a check |
+* Reads: `tzdb_release`, `tz_world`, `tz_lookup_policy` (for the horizon); no site.
+* Writes: `tz_timetable_cache`, `tz_offset_adjustments`.
+* Law: specification 3.3.  Compiled from the sealed archive alone; a cache hit skips compilation,
+  never a check.
 """
 
 from __future__ import annotations
@@ -188,7 +187,8 @@ def strictly_increasing(work: Timetables) -> None:
 
 def require_increasing(timetable: Timetable) -> None:
     """Raises :class:`Invalid` naming the first zone whose instants don't increase."""
-    steps = np.diff(timetable.instants) > 0
+    # Compared, not subtracted: the step from the sentinel overflows an int64.
+    steps = timetable.instants[1:] > timetable.instants[:-1]
     within = np.ones(len(timetable.instants), np.bool_)
     within[timetable.starts[:-1]] = False
     broken = np.flatnonzero(~steps & within[1:])

@@ -1,10 +1,9 @@
 """S4 legality: the gaps and folds of the zones in use.
 
-| | |
-|---|---|
-| reads | `site_timezones`, `tz_timetable_cache` |
-| writes | `s4_legality_report` |
-| law | specification 3.4: a step forward is a gap, a step back a fold; windows count per zone, not per site; a zone that the timetable lacks fails |
+* Reads: `site_timezones`, `tz_timetable_cache`.
+* Writes: `s4_legality_report`.
+* Law: specification 3.4.  A step forward is a gap, a step back a fold; windows count per zone,
+  not per site; a zone that the timetable lacks fails.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """S5 bundle: the PASS gate.
 
-| | |
-|---|---|
-| reads | `tz_timetable_cache`, `s4_legality_report` of every seed, the bytes of everything that S0 to S4 published; no site row |
-| writes | `validation_bundle_2A` with `validation_passed_flag_2A` |
-| law | specification 3.5 and 1.4: the flag binds the egress itself, not only the reports about it |
+* Reads: `tz_timetable_cache`, `s4_legality_report` of every seed, the bytes of everything that S0
+  to S4 published; no site row.
+* Writes: `validation_bundle_2A` with `validation_passed_flag_2A`.
+* Law: specification 3.5 and 1.4.  The flag binds the egress itself, not only the reports about
+  it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,89 @@
+"""One point: its candidate zones, their countries, offsets and next transitions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from civiltime.errors import CivilTimeError, Invalid
+from civiltime.policy.lookup import DEFAULT_HORIZON_YEAR
+from civiltime.states.boundaries import open_boundaries
+from civiltime.states.timetable_cache import compile_archive, load_or_compile
+from civiltime.tzdb.civil import next_transitions, offset_at
+from civiltime.tzdb.codec import decode
+from civiltime.tzdb.timetable import Timetable
+from civiltime.workspace.config import Workspace
+from civiltime.workspace.digest import sha256_bytes, sha256_file
+
+
+def look_up(
+    workspace: Workspace, lat: float, lon: float, *, transitions: int = 2
+) -> dict[str, Any]:
+    """What the pinned boundaries and tz release say of a point, now.
+
+    Raises :class:`CivilTimeError`: 2A-S1-056 for a point that isn't on the globe,
+    2A-S0-010 where no release is pinned or ingested.
+    """
+    path = workspace.path("tz_world_{release}", release=_pin(workspace, "tz_world"))
+    try:
+        boundaries = open_boundaries(path, sha256_file(path))
+        codes = boundaries.candidates(np.array([lon]), np.array([lat]))
+    except Invalid as finding:
+        raise CivilTimeError("2A-S1-056", finding.message, finding.context) from None
+    timetable = _timetable(workspace)
+    now = int(datetime.now(UTC).timestamp())
+    candidates = []
+    for zone in boundaries.zone_sets(codes)[0]:
+        tzid = boundaries.tzids[zone]
+        offset = offset_at(timetable, timetable.places([tzid]), np.array([now], np.int64))
+        candidates.append(
+            {
+                "tzid": tzid,
+                "country": boundaries.world.countries[zone],
+                "offset_minutes": int(offset[0]),
+                "transitions": [
+                    {
+                        "unix_utc": instant,
+                        "from_minutes": before,
+                        "to_minutes": after,
+                        "kind": "gap" if after > before else "fold",
+                    }
+                    for instant, before, after in next_transitions(
+                        timetable, tzid, now, transitions
+                    )
+                ],
+            }
+        )
+    return {
+        "lat": lat,
+        "lon": lon,
+        "tz_world": workspace.pins["tz_world"],
+        "tzdb": workspace.pins["tzdb"],
+        "candidates": candidates,
+    }
+
+
+def _pin(workspace: Workspace, name: str) -> str:
+    release = workspace.pins.get(name)
+    if not release:
+        raise CivilTimeError(
+            "2A-S0-010", f"no release of {name} is pinned in civiltime.toml; ingest one", {}
+        )
+    return release
+
+
+def _timetable(workspace: Workspace) -> Timetable:
+    folder = workspace.path("tzdb_release", release=_pin(workspace, "tzdb"))
+    archives = sorted(p for p in folder.glob("tzdata*")) if folder.is_dir() else []
+    if not archives:
+        raise CivilTimeError("2A-S0-010", f"{workspace.relative(folder)} holds no archive", {})
+    raw = archives[0].read_bytes()
+    compiled, _ = load_or_compile(
+        workspace.cache / "timetable",
+        sha256_bytes(raw),
+        DEFAULT_HORIZON_YEAR,
+        lambda: compile_archive(raw, archives[0].name, DEFAULT_HORIZON_YEAR),
+    )
+    return decode(compiled.index)

@@ -1,0 +1,86 @@
+"""The demo: a workspace with real references and a stand-in upstream, and its runs.
+
+The law: the same call finds the same upstream (the demo is deterministic) and the same
+runs (by seed and fingerprint, where their receipts are still in the lane), so that calling
+it twice proves write-once instead of piling up runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from civiltime.errors import CivilTimeError
+from civiltime.reference.demo import Posture, authorities_yaml, authority_reports, demo_upstream
+from civiltime.reference.ingest import ingest_tz_world, ingest_tzdb, under_codes
+from civiltime.reference.tz_world import open_table
+from civiltime.states.chain import run_chain
+from civiltime.states.context import Options
+from civiltime.states.start import start_run
+from civiltime.workspace.config import CONFIG_NAME, Workspace, init_workspace, open_workspace
+from civiltime.workspace.digest import sha256_file
+from civiltime.workspace.publish import replace_file
+from civiltime.workspace.runs import Run, list_run_ids, open_run
+
+RELEASE = "2026c"
+
+
+def run_demo(
+    folder: Path,
+    posture: Posture,
+    seeds: Sequence[int],
+    sites: int,
+    progress: Callable[[str, float], None] = lambda _label, _share: None,
+) -> dict[int, tuple[Run, list[dict[str, Any]]]]:
+    """Prepare the workspace, publish the upstream, run S0 to S5; runs and reports by seed."""
+    workspace = prepare(folder, progress)
+    progress(f"{posture}: placing {sites:,} sites for {len(seeds)} seeds", 0.0)
+    boundaries = workspace.path("tz_world_{release}", release=RELEASE)
+    with under_codes():
+        fingerprint = demo_upstream(
+            workspace.upstream_root,
+            posture,
+            seeds,
+            world=open_table(boundaries),
+            sites=sites,
+            sources={"tz_world": sha256_file(boundaries)},
+        )
+    progress(f"{posture}: upstream {fingerprint[:12]} published", 1.0)
+    result = {}
+    for seed in seeds:
+        run_id = _earlier_run(workspace, seed, fingerprint)
+        run = start_run(workspace, seed, fingerprint=fingerprint, run_id=run_id)
+        label = f"seed {seed}: "
+        options = Options(progress=lambda text, share, label=label: progress(label + text, share))
+        result[seed] = (run, run_chain(run, options))
+    return result
+
+
+def prepare(folder: Path, progress: Callable[[str, float], None]) -> Workspace:
+    """The demo's workspace: references of release 2026c, demo authorities pinned."""
+    made = not (folder / CONFIG_NAME).is_file()
+    workspace = init_workspace(folder) if made else open_workspace(folder)
+    for ingest, name in ((ingest_tzdb, "tzdb"), (ingest_tz_world, "tz_world")):
+        if workspace.pins.get(name) != RELEASE:
+            progress(f"{name} {RELEASE}: reading the package", 0.0)
+            workspace = ingest(workspace, "package", RELEASE).workspace
+            progress(f"{name} {RELEASE} sealed", 1.0)
+    if made:
+        for path, data in authority_reports().items():
+            replace_file(workspace.root / path, data)
+        replace_file(workspace.path("authorities"), authorities_yaml())
+    return workspace
+
+
+def _earlier_run(workspace: Workspace, seed: int, fingerprint: str) -> str | None:
+    """The lane's newest run of this seed and fingerprint, if there is one."""
+    found: list[tuple[str, str]] = []
+    for run_id in list_run_ids(workspace):
+        try:
+            receipt = open_run(workspace, run_id).receipt
+        except CivilTimeError:
+            continue
+        if (receipt.seed, receipt.manifest_fingerprint) == (seed, fingerprint):
+            found.append((receipt.created_utc, run_id))
+    return max(found)[1] if found else None
