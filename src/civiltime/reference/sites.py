@@ -18,6 +18,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -284,45 +285,60 @@ def _geojson(path: Path, names: Mapping[str, str], ignore_extra: bool) -> tuple[
         raise Invalid(f"{path.name}: the coordinates are not in WGS 84", code="002")
     if not features:
         raise Invalid(f"{path.name} holds no site", code="003")
-    properties, lon, lat = _points(features, path.name)
-    names = {ours: source for ours, source in names.items() if ours not in ("lon_deg", "lat_deg")}
-    _require_columns(properties.schema.names, names, path.name, ignore_extra=ignore_extra)
-    table = properties.select(list(names.values()))
-    table = table.append_column("lon_deg", lon).append_column("lat_deg", lat)
-    names |= {"lon_deg": "lon_deg", "lat_deg": "lat_deg"}
-    return _typed(table, names, path.name, _feature), _feature
+    lon, lat = _points(features, path.name)
+    properties = list(map(methodcaller("get", "properties"), features))
+    if set(map(type, properties)) != {dict}:
+        raise Invalid(f"{path.name}: every feature must have properties", code="002")
+    ours = {name: source for name, source in names.items() if name not in {"lon_deg", "lat_deg"}}
+    present = sorted(set().union(*properties))
+    _require_columns(present, ours, path.name, ignore_extra=ignore_extra)
+    columns = {
+        name: _property(properties, name, source, path.name) for name, source in ours.items()
+    }
+    columns |= {"lon_deg": lon, "lat_deg": lat}
+    return pa.table({name: columns[name] for name in names}), _feature
 
 
 def _feature(row: int) -> str:
     return f"feature {row + 1}"
 
 
-def _points(features: list[Any], name: str) -> tuple[pa.Table, pa.Array, pa.Array]:
-    """The properties as a table, and the coordinates of the points."""
-    geometry = pa.struct([("type", pa.utf8()), ("coordinates", pa.list_(pa.float64()))])
-    shape = pa.struct([("geometry", geometry)])
+def _points(features: list[Any], name: str) -> tuple[pa.Array, pa.Array]:
+    """Longitude and latitude of the features, which must all be points."""
+    kind = pa.struct([("type", pa.utf8()), ("coordinates", pa.list_(pa.float64()))])
     try:
-        points = pa.array(features, shape).field("geometry")
-    except (pa.ArrowException, TypeError, ValueError):
+        geometries = list(map(methodcaller("get", "geometry"), features))
+        points = pa.array(geometries, kind)
+    except (pa.ArrowException, AttributeError, TypeError, ValueError):
         raise Invalid(f"{name}: every feature must be a Point", code="002") from None
     is_point = pc.fill_null(pc.equal(points.field("type"), "Point"), False)
-    lengths = pc.fill_null(pc.list_value_length(points.field("coordinates")), 0)
+    coordinates = points.field("coordinates")
+    lengths = pc.fill_null(pc.list_value_length(coordinates), 0)
     bad = ~pc.and_(is_point, pc.greater_equal(lengths, 2)).to_numpy(zero_copy_only=False)
     if bad.any():
         raise Invalid(f"{name}, {_feature(int(np.argmax(bad)))}: it is not a Point", code="002")
+    return pc.list_element(coordinates, 0), pc.list_element(coordinates, 1)
+
+
+def _property(properties: list[dict[str, Any]], ours: str, source: str, name: str) -> pa.Array:
+    """One property of all features; a feature without it, or with null, has null."""
+    wanted = arrow_schema(SCHEMA_REF).field(ours).type
+    values = list(map(methodcaller("get", source), properties))
+    kinds = list(map(type, values))
+    strange = set(kinds) - {str if wanted == pa.utf8() else int, type(None)}
     try:
-        column = pa.array(features, pa.struct([("properties", _inferred(features))]))
-        rows = column.field("properties")
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        reason = str(error).splitlines()[0]
-        raise Invalid(f"{name}: a property changes its type: {reason}", code="006") from None
-    table = pa.Table.from_struct_array(rows)
-    coordinates = points.field("coordinates")
-    return table, pc.list_element(coordinates, 0), pc.list_element(coordinates, 1)
-
-
-def _inferred(features: list[Any]) -> pa.DataType:
-    return pa.infer_type([feature.get("properties") or {} for feature in features])
+        if not strange:
+            return pa.array(values, wanted)
+        row = min(map(kinds.index, strange))
+    except (OverflowError, pa.ArrowInvalid):
+        limit = _limit(wanted)
+        row = next(i for i, v in enumerate(values) if v is not None and not 0 <= v <= limit)
+    raise Invalid(
+        f"{name}, {_feature(row)}: {source} is {str(values[row])[:40]!r}, not {_said(wanted)}",
+        code="006",
+        column=ours,
+        place=_feature(row),
+    )
 
 
 def _typed(table: pa.Table, names: Mapping[str, str], name: str, place: Place) -> pa.Table:
@@ -356,15 +372,18 @@ def _widened(
     try:
         return column.cast(wanted)
     except pa.ArrowInvalid:
-        limit = (1 << 64) - 1 if wanted == pa.uint64() else (1 << 31) - 1
         numbers = column.to_numpy()
-        row = int(np.argmax((numbers < 0) | (numbers > limit)))
+        row = int(np.argmax((numbers < 0) | (numbers > _limit(wanted))))
         raise Invalid(
             f"{name}, {place(row)}: {source} is {column[row].as_py()}, not {_said(wanted)}",
             code="006",
             column=ours,
             place=place(row),
         ) from None
+
+
+def _limit(kind: pa.DataType) -> int:
+    return (1 << 64) - 1 if kind == pa.uint64() else (1 << 31) - 1
 
 
 def _key_order(table: pa.Table) -> NDArray[np.int64]:
