@@ -8,7 +8,6 @@ WORKERS ?= 2
 
 PY = .venv/bin/python
 INSTALL = $(PY) -m pip --disable-pip-version-check install --quiet
-REPORTS = demo/runs/fix-data-engine/segment_2A/reports
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -17,9 +16,8 @@ REPORTS = demo/runs/fix-data-engine/segment_2A/reports
 help: ## say what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-demo: .venv/installed ## make a workspace in demo/, run the chain on it, certify, report
+demo: .venv/installed ## make a workspace in demo/ and run the chain on real data
 	.venv/bin/civiltime demo -w demo
-	ls $(REPORTS)/*.html
 
 test: lint ## lint, types, drift of the docs, and every test (also the slow ones)
 	$(PY) -m civiltime.contracts.docs --check
