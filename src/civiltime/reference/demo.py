@@ -10,8 +10,8 @@ multiples of 1e-7 degrees.
 * A site stands at a real city, up to 0.01 degrees (about a kilometre) off, where one zone
   decides it without override or fallback: the one zone of its country there, or the only
   zone there if GeoNames too counts the city to it (Hanoi keeps ``Asia/Bangkok``, the tz
-  database's zone of Thailand).  The step is halved twice, then left out, then another city
-  is taken.
+  database's zone of Thailand).  A step over a border is halved twice, then left out; a
+  city where nothing decides isn't drawn.
 * ``population`` takes the country's cities by people.  ``stratified`` does so for 70 % of
   the sites; for 30 %, in countries with several zones, it takes one of them first, each as
   likely, and then a city of that zone by people.  ``collapsed`` puts all sites of a country
@@ -47,9 +47,7 @@ POSTURES: tuple[Posture, ...] = get_args(Posture)
 DEFAULT_SITES = 31_257
 KIND = "demo"
 SITES_PER_MERCHANT = 8
-STEP_DEG = 0.01
-_SCALES = (1.0, 0.5, 0.25, 0.0)
-_ROUNDS = 8
+STEPS_DEG = (0.01, 0.005, 0.0025)
 _LARGEST = 8  # how many of a country's largest cities may become its tile
 _PREFERRED = {"CN": "Asia/Urumqi"}  # as the default overlap preference says
 
@@ -149,8 +147,9 @@ def _joined(found: Ints, zone: np.int64) -> Ints:
 class Atlas:
     """Cities and land of the countries that have both, ready to draw from.
 
-    Cities are sorted by country, zone and id.  ``reach[i]`` is the weight of all cities
-    before city i.  A group is the run of a country's cities in one of its zones.
+    Every city here is decided by a zone.  Cities are sorted by country, zone and id;
+    ``reach[i]`` is the weight of all cities before city i; a group is the run of a
+    country's cities in one of its zones.
     """
 
     countries: tuple[str, ...]
@@ -187,12 +186,17 @@ def build_atlas(cities: pa.Table, world: pa.Table) -> Atlas:
     zone = np.array([rank.get(z, NOWHERE) for z in said], np.int64)
     own = np.array([zone_country.get(z) for z in said], dtype=object) == names[keep]
     guest, zone = np.where(own, NOWHERE, zone), np.where(own, zone, NOWHERE)
+    lon, lat = cities["lon_deg"].to_numpy()[keep], cities["lat_deg"].to_numpy()[keep]
+    decided = land.zone_at(lon, lat, country, guest) != NOWHERE
+    if not decided.any():
+        raise Invalid("no city lies where a zone of the boundaries decides")
     order = np.lexsort((cities["geonameid"].to_numpy()[keep], zone, country))
-    keep, country, zone = keep[order], country[order], zone[order]
-    edges = np.arange(len(countries) + 1)
-    by_country = np.searchsorted(country, edges)
-    people = cities["population"].to_numpy()[keep].astype(np.int64)
-    empty = np.add.reduceat(people, by_country[:-1]) == 0
+    order = order[decided[order]]
+    country, zone = country[order], zone[order]
+    by_country = np.searchsorted(country, np.arange(len(countries) + 1))
+    people = cities["population"].to_numpy()[keep][order].astype(np.int64)
+    reach = np.r_[0, np.cumsum(people)]
+    empty = reach[by_country[1:]] == reach[by_country[:-1]]
     weight = np.where(empty[country], 1, people)
     reach = np.r_[0, np.cumsum(weight)]
     starts = np.flatnonzero(np.r_[True, (country[1:] != country[:-1]) | (zone[1:] != zone[:-1])])
@@ -200,15 +204,15 @@ def build_atlas(cities: pa.Table, world: pa.Table) -> Atlas:
     groups = groups[(reach[groups[:, 1]] > reach[groups[:, 0]]) & (zone[starts] != NOWHERE)]
     return Atlas(
         countries=countries,
-        country_weight=_roots(np.add.reduceat(weight, by_country[:-1])),
-        lon=cities["lon_deg"].to_numpy()[keep],
-        lat=cities["lat_deg"].to_numpy()[keep],
+        country_weight=_roots(np.diff(reach[by_country])),
+        lon=lon[order],
+        lat=lat[order],
         guest=guest[order],
         weight=weight,
         reach=reach,
         by_country=by_country,
         groups=groups,
-        groups_of=np.searchsorted(country[groups[:, 0]], edges),
+        groups_of=np.searchsorted(country[groups[:, 0]], np.arange(len(countries) + 1)),
         land=land,
     )
 
@@ -380,22 +384,18 @@ def _merchant_ids(draws: Draws, n: int) -> NDArray[np.uint64]:
 
 def _places(draws: Draws, posture: Posture, country: Ints, atlas: Atlas) -> tuple[Floats, Floats]:
     """Coordinates of each site."""
-    lon, lat = np.empty(len(country)), np.empty(len(country))
-    tile = _tiles(atlas) if posture == "collapsed" else None
+    if posture == "collapsed":
+        city = _tiles(atlas)[country]
+    else:
+        city = _cities(draws, posture, country, atlas)
+    lon, lat = atlas.lon[city], atlas.lat[city]
     pending = np.arange(len(country))
-    for _ in range(_ROUNDS):
-        city = (
-            tile[country[pending]]
-            if tile is not None
-            else _cities(draws, posture, country[pending], atlas)
-        )
-        for scale in _SCALES:
-            x, y = _near(draws, atlas.lon[city], atlas.lat[city], scale)
-            lon[pending], lat[pending] = x, y
-            astray = atlas.land.zone_at(x, y, country[pending], atlas.guest[city]) < 0
-            pending, city = pending[astray], city[astray]
-            if not len(pending):
-                return lon, lat
+    for step in STEPS_DEG:
+        at = city[pending]
+        x, y = _near(draws, atlas.lon[at], atlas.lat[at], step)
+        good = atlas.land.zone_at(x, y, country[pending], atlas.guest[at]) != NOWHERE
+        lon[pending[good]], lat[pending[good]] = x[good], y[good]
+        pending = pending[~good]
     return lon, lat
 
 
@@ -415,10 +415,9 @@ def _cities(draws: Draws, posture: Posture, country: Ints, atlas: Atlas) -> Ints
     return np.searchsorted(atlas.reach, target, "right") - 1
 
 
-def _near(draws: Draws, lon: Floats, lat: Floats, scale: float) -> tuple[Floats, Floats]:
-    """A point near each city, on the grid of 1e-7 degrees."""
+def _near(draws: Draws, lon: Floats, lat: Floats, step: float) -> tuple[Floats, Floats]:
+    """A point up to ``step`` degrees from each city, on the grid of 1e-7 degrees."""
     n = len(lon)
-    step = STEP_DEG * scale
     y = np.clip(lat + (2.0 * draws.uniform("lat", n) - 1.0) * step, -90.0, 90.0)
     x = lon + (2.0 * draws.uniform("lon", n) - 1.0) * step / _cosine(lat)
     x = np.where(x > 180.0, x - 360.0, np.where(x < -180.0, x + 360.0, x))
@@ -434,12 +433,14 @@ def _cosine(lat: Floats) -> Floats:
 
 def _tiles(atlas: Atlas) -> Ints:
     """For each country the largest city around which one zone covers the whole tile."""
-    tiles = np.empty(len(atlas.countries), np.int64)
+    tiles = np.zeros(len(atlas.countries), np.int64)
     for number in range(len(tiles)):
         first, end = atlas.by_country[number], atlas.by_country[number + 1]
+        if first == end:
+            continue
         largest = first + np.argsort(-atlas.weight[first:end], kind="stable")[:_LARGEST]
         lon, lat = atlas.lon[largest], atlas.lat[largest]
-        width = STEP_DEG / _cosine(lat)
-        boxes = shapely.box(lon - width, lat - STEP_DEG, lon + width, lat + STEP_DEG)
+        width = STEPS_DEG[0] / _cosine(lat)
+        boxes = shapely.box(lon - width, lat - STEPS_DEG[0], lon + width, lat + STEPS_DEG[0])
         tiles[number] = largest[int(np.argmax(atlas.land.holds(boxes, number)))]
     return tiles

@@ -7,9 +7,9 @@ zone, in the order of the source; ``country_iso`` is the country of ``zone.tab``
 
 Full releases only.  The variants ``1970`` and ``now`` give one zone the land of several
 countries.  A file is such a variant if its name says so, or if a zone of ``zone.tab`` is
-missing while a zone *of another country* covers the missing zone's principal place with
-the surrounding minutes of arc (``zone.tab`` is no more precise).  A small cut of the full
-release passes: nobody else covers what it leaves out.
+missing while a zone *of another country* covers the missing zone's principal place with two
+minutes of arc around it (``zone.tab`` isn't more precise).  A small cut of the full release
+passes: nobody else covers what it leaves out.
 
 Same source, same bytes.
 """
@@ -39,7 +39,7 @@ from civiltime.workspace.shape import arrow_schema, check_columns
 SCHEMA_REF = "tz_world"
 LICENCE = "ODbL-1.0"
 ATTRIBUTION = "© OpenStreetMap contributors; timezone-boundary-builder"
-_PLACE_RADIUS = 1 / 60  # degrees: zone.tab gives places to the minute
+_PLACE_RADIUS = 2 / 60  # degrees: the place of Monaco lies 1.6 minutes of arc off, in France
 _ROWS_PER_GROUP = 64
 _COMPRESSION_LEVEL = 9
 
@@ -110,7 +110,7 @@ def build(source: Boundaries, release: str, places: Mapping[str, ZonePlace]) -> 
             code="013",
             tzids=list(unknown[:20]),
         )
-    _refuse_reduced(source, places)
+    refuse_reduced(source, places)
     rank = {zone: number for number, zone in enumerate(zones)}
     ranks = np.array([rank[z] for z in source.tzids], dtype=np.int64)
     order = np.argsort(ranks, kind="stable")
@@ -227,7 +227,7 @@ def _check_geometries(tzids: NDArray[np.object_], wkb: NDArray[np.object_], name
         )
 
 
-def _refuse_reduced(source: Boundaries, places: Mapping[str, ZonePlace]) -> None:
+def refuse_reduced(source: Boundaries, places: Mapping[str, ZonePlace]) -> None:
     """Refuse boundaries in which one country's zone stands for another country's."""
     present = set(source.tzids)
     missing = [zone for zone in places if zone not in present]

@@ -90,7 +90,8 @@ def open_batches(
     """The table's rows in file order, in batches of at most ``batch_rows``.
 
     Columns come in the order and with the types of ``schema_ref``; with ``dictionary``
-    the string columns stay dictionary-encoded, which is cheaper for repeated values.
+    the string columns stay dictionary-encoded, which is cheaper for repeated values.  Nulls
+    are not looked for: what another writer put there is for the reader's rules to judge.
     Raises :class:`Invalid` for a missing, undeclared or differently typed column, and for
     a file that isn't Parquet.
     """
@@ -107,7 +108,7 @@ def open_batches(
             check_columns(file.schema_arrow, schema_ref, path.name)
             for batch in file.iter_batches(batch_rows, columns=schema.names):
                 columns = [_as(batch.column(f.name), f.type) for f in schema]
-                yield pa.RecordBatch.from_arrays(columns, names=schema.names)
+                yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -151,7 +152,7 @@ def _groups(
         table = pa.Table.from_batches([batch]).select(names)
         while held + len(table) >= want:
             head = table.slice(0, want - held)
-            yield pa.concat_tables([*waiting, head], promote_options="permissive")
+            yield _joined([*waiting, head])
             table = table.slice(len(head))
             waiting, held = [], 0
             done = (done + want) % rows_per_file
@@ -160,7 +161,20 @@ def _groups(
             waiting.append(table)
             held += len(table)
     if held:
-        yield pa.concat_tables(waiting, promote_options="permissive")
+        yield _joined(waiting)
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    """One table; texts become plain where the batches don't agree how to encode them."""
+    names = tables[0].column_names
+    columns = []
+    for name in names:
+        parts = [table[name] for table in tables]
+        if any(part.type != parts[0].type for part in parts):
+            parts = [part.cast(pa.utf8()) for part in parts]
+        chunks = [chunk for part in parts for chunk in part.chunks]
+        columns.append(pa.chunked_array(chunks, parts[0].type))
+    return pa.Table.from_arrays(columns, names=names)
 
 
 def _stored(group: pa.Table, schema: pa.Schema, schema_ref: str) -> pa.Table:

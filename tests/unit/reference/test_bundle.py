@@ -229,3 +229,18 @@ def test_we_do_not_seal_such_a_path(path: str) -> None:
         seal_2a({path: b""})
     with pytest.raises(Invalid):
         seal_1b({path: ("x", b"")})
+
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "reference"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("bundle_1b", "1B"), ("bundle_2a", "2A")])
+def test_the_golden_bundles(name: str, kind: str) -> None:
+    """``a-b.json`` stands before ``a/x.json``: '-' is 0x2d, '/' is 0x2f."""
+    found = verify_bundle(GOLDEN / name)
+    assert found.index_kind == kind
+    assert [file.path for file in found.files][:2] == ["a-b.json", "a/x.json"]
+    files = {"a-b.json": b"{}\n", "a/x.json": b"[]\n"}
+    named = {path: ("note", data) for path, data in files.items()}
+    sealed = seal_1b(named) if kind == "1B" else seal_2a(files)
+    assert sealed == {path: (GOLDEN / name / path).read_bytes() for path in sealed}

@@ -34,7 +34,8 @@ def rows(n: int) -> pa.Table:
         "nudge_lon_deg": pa.nulls(n, pa.float64()),
         "created_utc": pa.array(["2026-01-01T00:00:00.000000Z"] * n, pa.utf8()),
     }
-    return pa.table(columns).select(arrow_schema(REF).names)
+    schema = arrow_schema(REF)
+    return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 
 def written(table: pa.Table, folder: Path, batch: int = 1000, **cut: int) -> list[bytes]:
@@ -84,6 +85,16 @@ def test_plain_and_dictionary_columns_give_the_same_bytes(tmp_path: Path) -> Non
     assert written(encoded, tmp_path / "encoded") == plain
     large = table.set_column(index, "tzid", table["tzid"].cast(pa.large_utf8()))
     assert written(large, tmp_path / "large") == plain
+
+
+def test_batches_need_not_agree_how_they_encode_a_text(tmp_path: Path) -> None:
+    table = rows(12)
+    plain = written(table, tmp_path / "plain")
+    index = table.column_names.index("tzid")
+    encoded = table.set_column(index, "tzid", table["tzid"].dictionary_encode())
+    batches = [*table.slice(0, 5).to_batches(), *encoded.slice(5).to_batches()]
+    write_table(batches, REF, tmp_path / "mixed")
+    assert (tmp_path / "mixed" / part_name(0)).read_bytes() == plain[0]
 
 
 def test_a_dictionary_that_repeats_a_value_or_holds_a_null_gives_the_same_bytes(

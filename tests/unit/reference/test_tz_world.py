@@ -305,7 +305,7 @@ def test_another_encoding_than_wkb_is_002(tmp_path: Path) -> None:
     assert refused(path).code == "002"
 
 
-BOWTIE = [[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]
+BOWTIE: list[list[float]] = [[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ def test_a_small_cut_of_the_full_release_passes(boundaries: Write) -> None:
 
 
 def test_overlapping_zones_of_one_country_are_no_reduced_variant(boundaries: Write) -> None:
-    wide = [[0, 10], [10, 10], [10, 15], [0, 15], [0, 10]]
+    wide: list[list[float]] = [[0, 10], [10, 10], [10, 15], [0, 15], [0, 10]]
     world = tz_world.from_file(boundaries([feature("America/New_York", wide)]), "2026c", ZONE_TAB)
     assert world.zone_count == 1
 
