@@ -205,13 +205,17 @@ def test_a_missing_column_is_004_and_nothing_is_guessed(
 
 
 @pytest.mark.parametrize(
-    "columns",
-    [{"shop": "merchant_id"}, {"merchant_id": "site_order"}],
+    ("columns", "message"),
+    [
+        ({"shop": "merchant_id"}, "names 'shop'"),
+        ({"merchant_id": "site_order"}, "one source column twice"),
+    ],
 )
-def test_a_mapping_of_columns_that_sites_do_not_have_is_005(
-    tmp_path: Path, columns: dict[str, str]
+def test_a_mapping_that_makes_no_sense_is_005(
+    tmp_path: Path, columns: dict[str, str], message: str
 ) -> None:
-    assert refused(csv(tmp_path, *GOOD), columns=columns).code == "005"
+    error = refused(csv(tmp_path, *GOOD), columns=columns)
+    assert (error.code, message in error.message) == ("005", True)
 
 
 # Types

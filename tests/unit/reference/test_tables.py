@@ -67,6 +67,11 @@ def test_a_full_file_is_not_followed_by_an_empty_one(tmp_path: Path) -> None:
     assert len(written(rows(20), tmp_path / "a", rows_per_file=10, rows_per_group=5)) == 2
 
 
+def test_pages_do_not_show_how_the_batches_were_cut(tmp_path: Path) -> None:
+    table = rows(50_000)
+    assert written(table, tmp_path / "a", batch=50_000) == written(table, tmp_path / "b", batch=997)
+
+
 def test_plain_and_dictionary_columns_give_the_same_bytes(tmp_path: Path) -> None:
     table = rows(50)
     plain = written(table, tmp_path / "plain")

@@ -249,6 +249,24 @@ def test_no_feature_is_003(boundaries: Write) -> None:
     assert refused(boundaries([])).code == "003"
 
 
+def test_no_row_is_003(tmp_path: Path) -> None:
+    path = tmp_path / "w.parquet"
+    table = pa.table({"tzid": pa.array([], pa.utf8()), "geometry": pa.array([], pa.binary())})
+    pq.write_table(table.replace_schema_metadata({"geo": json.dumps(geo())}), path)
+    assert refused(path).code == "003"
+
+
+@pytest.mark.parametrize("rows", [[0, 2, 1, 3, 4, 5], [0, 1, 3, 2, 4, 5], [1, 2, 3, 4, 5, 0]])
+def test_our_layout_with_its_keys_disturbed_is_002(
+    small_world: tz_world.TzWorld, tmp_path: Path, rows: list[int]
+) -> None:
+    path = rewritten(small_world, tmp_path / "w.parquet", lambda t: t.take(rows))
+    if rows[-1] == 0:  # another order of zones is as good
+        assert tz_world.from_file(path, "2026c", ZONE_TAB).parquet == small_world.parquet
+    else:
+        assert refused(path).code == "002"
+
+
 def test_no_tzid_property_is_004(boundaries: Write) -> None:
     bare = {**feature("x", square(0, 0)), "properties": {"TZID": "Europe/Berlin"}}
     assert refused(boundaries([bare])).code == "004"
