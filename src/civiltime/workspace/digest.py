@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,9 +40,33 @@ def sha256_bytes(data: bytes) -> str:
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's raw bytes, read in constant memory."""
+    """SHA-256 of a file's raw bytes, read in constant memory.
+
+    A chain asks for the same file several times.  Its digest is remembered for this process
+    under the file's identity (device, inode, size, time of its last write), so that each
+    digest is computed once and a written file is read again.  A file written so shortly
+    before that its next write could carry the same time isn't remembered.
+    """
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        identity = _identity(stream.fileno())
+        known = _remembered.get(identity)
+        if known is not None:
+            return known
+        begin = time.time_ns()
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if _identity(stream.fileno()) == identity and begin - identity[-1] > _CLOCK_TICK_NS:
+            _remembered[identity] = digest
+        return digest
+
+
+_CLOCK_TICK_NS = 20_000_000
+"""Longer than the coarsest step of a file system's clock that is in use (jiffies: 10 ms)."""
+_remembered: dict[tuple[int, int, int, int], str] = {}
+
+
+def _identity(descriptor: int) -> tuple[int, int, int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def canonical_json(document: Any) -> bytes:

@@ -1,0 +1,5 @@
+"""``python -m civiltime``: the command line."""
+
+from civiltime.cli import main
+
+main()
