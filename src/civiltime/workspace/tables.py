@@ -12,7 +12,9 @@ rows is one file without rows.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,8 @@ ROWS_PER_FILE = 1 << 22
 ROWS_PER_GROUP = 1 << 17
 COMPRESSION_LEVEL = 1
 DATA_PAGE_BYTES = 1 << 20
+STATISTICS = ("seed", "manifest_fingerprint", "created_utc", "merchant_id")
+"""What readers prune and verify by: the identity of the rows, and the head of their key."""
 
 
 def part_name(number: int) -> str:
@@ -49,22 +53,47 @@ def write_table(
     that has none.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    expected = _stored_schema(arrow_schema(schema_ref))
-    groups = _groups(batches, schema_ref, rows_per_file, rows_per_group)
-    total = part = rows_in_file = 0
-    writer = _writer(folder / part_name(part), expected)
-    try:
-        for group in groups:
-            if rows_in_file == rows_per_file:
-                writer.close()
-                part, rows_in_file = part + 1, 0
-                writer = _writer(folder / part_name(part), expected)
-            writer.write_table(_stored(group, expected, schema_ref), row_group_size=len(group))
-            rows_in_file += len(group)
-            total += len(group)
-    finally:
-        writer.close()
-    return total
+    files = _Files(folder, schema_ref, rows_per_file)
+    # Encoding and compression run beside whatever makes the batches; order is kept, and at
+    # most two row groups wait.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting: deque[Future[None]] = deque()
+        try:
+            for group in _groups(batches, schema_ref, rows_per_file, rows_per_group):
+                if len(waiting) == 2:
+                    waiting.popleft().result()
+                waiting.append(pool.submit(files.write, group))
+            while waiting:
+                waiting.popleft().result()
+        finally:
+            for late in waiting:
+                late.cancel()
+            pool.shutdown()
+            files.close()
+    return files.rows
+
+
+class _Files:
+    """The files of one table as they are written, one row group after the other."""
+
+    def __init__(self, folder: Path, schema_ref: str, rows_per_file: int) -> None:
+        self.folder, self.schema_ref, self.rows_per_file = folder, schema_ref, rows_per_file
+        self.schema = _stored_schema(arrow_schema(schema_ref))
+        self.rows = self.rows_in_file = self.part = 0
+        self.writer = _writer(folder / part_name(0), self.schema)
+
+    def write(self, group: pa.Table) -> None:
+        if self.rows_in_file == self.rows_per_file:
+            self.writer.close()
+            self.part, self.rows_in_file = self.part + 1, 0
+            self.writer = _writer(self.folder / part_name(self.part), self.schema)
+        stored = _stored(group, self.schema, self.schema_ref)
+        self.writer.write_table(stored, row_group_size=len(group))
+        self.rows_in_file += len(group)
+        self.rows += len(group)
+
+    def close(self) -> None:
+        self.writer.close()
 
 
 def table_files(folder: Path) -> list[Path]:
@@ -134,7 +163,7 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         compression_level=COMPRESSION_LEVEL,
         use_dictionary=[f.name for f in schema if _is_text(f.type)],
         data_page_size=DATA_PAGE_BYTES,
-        write_statistics=True,
+        write_statistics=[n for n in STATISTICS if n in schema.names],
         store_schema=False,
     )
 
