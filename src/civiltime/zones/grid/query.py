@@ -1,0 +1,145 @@
+"""Asking the grid, with NumPy alone.
+
+The law: the answer of a point is the zone-set code of everything that covers it, boundary
+included, over the real numbers that the float64 longitude and latitude stand for.
+
+1. ``top_values`` finds the cell of each point: two multiplications, two floors and one
+   gather a point; then, for the few points in divided cells, their children.
+2. ``resolve_leaves`` walks the path from the anchor (:mod:`~civiltime.zones.grid.crossing`)
+   for the points whose cell is a leaf.  An edge, an end or a horizontal edge through the
+   point adds the edge's polygons, whatever the path said.
+
+Points are taken in pieces that stay in the processor's cache.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from civiltime.zones.codes import Codes, ZoneSetCodes
+from civiltime.zones.grid.edges import Floats, Ints, Longs, degrees, spread
+from civiltime.zones.grid.layout import COLUMNS, EDGE, HEADER, SCALES, Grid
+from civiltime.zones.grid.sets import codes_of
+from civiltime.zones.grid.sides import side
+
+PIECE = 1 << 14
+"""Points whose temporary arrays fit the cache."""
+PAIRS = 1 << 20
+"""(point, edge) pairs that are worked on at once."""
+ORIGIN = float(90 * SCALES[0] * COLUMNS + 180 * SCALES[0])
+"""The cell whose corner is latitude 0, longitude 0."""
+
+
+def top_values(grid: Grid, lon: Floats, lat: Floats, out: Codes) -> None:
+    """Write the code of each point, or the value of its leaf where the cell is one."""
+    size = min(PIECE, len(lon))
+    x_space, y_space = np.empty(size), np.empty(size)
+    at_space, value_space = np.empty(size, np.int64), np.empty(size, np.int32)
+    for start in range(0, len(lon), PIECE):
+        piece = slice(start, start + PIECE)
+        count = len(lon[piece])
+        x, y, at, value = x_space[:count], y_space[:count], at_space[:count], value_space[:count]
+        np.multiply(lon[piece], SCALES[0], out=x)
+        np.floor(x, out=x)
+        np.multiply(lat[piece], SCALES[0], out=y)
+        np.floor(y, out=y)
+        y *= COLUMNS
+        x += y
+        x += ORIGIN  # whole numbers below 2**53: exact
+        np.copyto(at, x, casting="unsafe")
+        np.take(grid.cells, at, out=value, mode="clip")
+        out[piece] = value
+        divided = np.flatnonzero(value < 0)
+        if len(divided):
+            divided += start
+            out[divided] = descend(grid, lon[divided], lat[divided], out[divided])
+
+
+def descend(grid: Grid, lon: Floats, lat: Floats, value: Codes) -> Codes:
+    """From the values of divided cells to those of their children, and theirs."""
+    finest = SCALES[-1]
+    column = np.floor(lon * finest).astype(np.int64)
+    row = np.floor(lat * finest).astype(np.int64)
+    for shift in (2, 0):
+        below = np.flatnonzero((value < 0) & (~value & 1 == 0))
+        child = (row[below] >> shift & 3) << 2 | column[below] >> shift & 3
+        value[below] = grid.cells[(~value[below] >> 1) + child]
+    return value
+
+
+def resolve_leaves(grid: Grid, codes: ZoneSetCodes, lon: Floats, lat: Floats, out: Codes) -> None:
+    """Replace the values of leaves in ``out`` by codes."""
+    points = np.flatnonzero(out < 0)
+    if not len(points):
+        return
+    leaf = ~out[points] >> 1
+    point, leaf = _unchained(grid.stream, points, leaf)
+    edges = grid.stream[leaf[:, None] + np.arange(3)].sum(axis=1, dtype=np.int64)
+    ends = np.cumsum(edges + 1)
+    steps = np.arange(PAIRS, int(ends[-1]) + PAIRS + 1, PAIRS)
+    owners, zones = [], []
+    for begin, end in zip(
+        np.searchsorted(ends, steps - PAIRS), np.searchsorted(ends, steps), strict=True
+    ):
+        some = slice(int(begin), int(end))
+        where = point[some]
+        mask = masks(grid, lon[where], lat[where], leaf[some])
+        owner, zone = _zones(grid.stream, leaf[some], mask)
+        owners.append(where[owner])
+        zones.append(zone)
+    owner = np.searchsorted(points, np.concatenate(owners))
+    out[points] = codes_of(owner, np.concatenate(zones), len(points), codes)
+
+
+def masks(grid: Grid, lon: Floats, lat: Floats, leaf: Longs) -> Ints:
+    """Which polygons of its leaf cover each point: a mask int32[n]."""
+    stream = grid.stream
+    kinds = stream[leaf[:, None] + np.arange(3)]
+    kinds = np.cumsum(kinds, axis=1)  # one past the last edge of class V, N and L
+    point, rank = spread(np.zeros_like(leaf), kinds[:, 2] - 1)
+    at = (leaf + HEADER + stream[leaf + 3])[point] + EDGE * rank
+    result = stream[leaf + 4]
+
+    y = lat[point]
+    low, high = degrees(grid.values, stream[at + 1]), degrees(grid.values, stream[at + 3])
+    is_v = rank < kinds[point, 0]
+    passed = is_v & (y >= high)
+    np.bitwise_xor.at(result, point[passed], stream[at[passed] + 4])
+
+    near = np.flatnonzero((y >= low) & (y <= high))
+    point, at, y, low, high = point[near], at[near], y[near], low[near], high[near]
+    is_v, is_n = is_v[near], (rank[near] < kinds[point, 1]) & ~is_v[near]
+    x, mask = lon[point], stream[at + 4]
+    start, end = degrees(grid.values, stream[at]), degrees(grid.values, stream[at + 2])
+    west, east = np.minimum(start, end), np.maximum(start, end)
+    band = y < high
+    sign = (x < west).astype(np.int8) - (x > east)
+    box = sign == 0
+    unclear = np.flatnonzero(band & box)
+    sign[unclear] = side(*(a[unclear] for a in (x, y, start, low, end, high)))
+    toggles = np.where(is_v & (end > start), 1, -1)
+    crossed = band & (is_v | is_n) & (sign == toggles)
+    np.bitwise_xor.at(result, point[crossed], mask[crossed])
+    touched = np.where(band, sign == 0, np.where(low == high, box, x == end))
+    np.bitwise_or.at(result, point[touched], mask[touched])
+    return result
+
+
+def _unchained(stream: Ints, points: Longs, leaf: Longs) -> tuple[Longs, Longs]:
+    """(point, leaf) pairs: several for a point whose leaf has more polygons than a mask."""
+    head = stream[leaf]
+    if (head >= 0).all():
+        return points, leaf
+    place, part = spread(np.zeros_like(leaf), np.maximum(-head, 1) - 1)
+    chained = head[place] < 0
+    leaf = leaf[place]
+    leaf[chained] = stream[leaf[chained] + 1 + part[chained]]
+    return points[place], leaf
+
+
+def _zones(stream: Ints, leaf: Longs, mask: Ints) -> tuple[Longs, Ints]:
+    """(place, zone) pairs of the polygons in each mask, ascending."""
+    place, bit = spread(np.zeros_like(leaf), stream[leaf + 3].astype(np.int64) - 1)
+    has = (mask[place] >> bit & 1).astype(np.bool_)
+    place, bit = place[has], bit[has]
+    return place, stream[leaf[place] + HEADER + bit]
