@@ -3,13 +3,11 @@
 The law: the answer of a point is the zone-set code of everything that covers it, boundary
 included, over the real numbers that the float64 longitude and latitude stand for.
 
-1. ``top_values`` finds the cell of each point: two multiplications, two floors and one
+1. ``write_values`` finds the cell of each point: two multiplications, two floors and one
    gather a point; then, for the few points in divided cells, their children.
 2. ``resolve_leaves`` walks the path from the anchor (:mod:`~civiltime.zones.grid.crossing`)
    for the points whose cell is a leaf.  An edge, an end or a horizontal edge through the
    point adds the edge's polygons, whatever the path said.
-
-Points are taken in pieces that stay in the processor's cache.
 """
 
 from __future__ import annotations
@@ -22,23 +20,29 @@ from civiltime.zones.grid.layout import COLUMNS, EDGE, HEADER, SCALES, Grid
 from civiltime.zones.grid.sets import codes_of
 from civiltime.zones.grid.sides import side
 
-PIECE = 1 << 14
-"""Points whose temporary arrays fit the cache."""
+PIECE = 1 << 16
+"""Points that are worked on at once: their temporary arrays stay in the cache, and two threads
+seldom wait for each other."""
 PAIRS = 1 << 20
 """(point, edge) pairs that are worked on at once."""
 ORIGIN = float(90 * SCALES[0] * COLUMNS + 180 * SCALES[0])
 """The cell whose corner is latitude 0, longitude 0."""
 
 
-def top_values(grid: Grid, lon: Floats, lat: Floats, out: Codes) -> None:
-    """Write the code of each point, or the value of its leaf where the cell is one."""
+def write_values(grid: Grid, lon: Floats, lat: Floats, out: Codes) -> bool:
+    """Write the code of each point, or the value of its leaf where its cell is one.
+
+    Returns False, and leaves ``out`` half-written, where a point isn't finite and on the globe.
+    """
     size = min(PIECE, len(lon))
     x_space, y_space = np.empty(size), np.empty(size)
     at_space, value_space = np.empty(size, np.int64), np.empty(size, np.int32)
     for start in range(0, len(lon), PIECE):
         piece = slice(start, start + PIECE)
-        count = len(lon[piece])
-        x, y, at, value = x_space[:count], y_space[:count], at_space[:count], value_space[:count]
+        here = slice(len(lon[piece]))
+        x, y, at, value = x_space[here], y_space[here], at_space[here], value_space[here]
+        if not (_within(lon[piece], 180.0) and _within(lat[piece], 90.0)):
+            return False
         np.multiply(lon[piece], SCALES[0], out=x)
         np.floor(x, out=x)
         np.multiply(lat[piece], SCALES[0], out=y)
@@ -53,6 +57,12 @@ def top_values(grid: Grid, lon: Floats, lat: Floats, out: Codes) -> None:
         if len(divided):
             divided += start
             out[divided] = descend(grid, lon[divided], lat[divided], out[divided])
+    return True
+
+
+def _within(degrees: Floats, limit: float) -> bool:
+    """Whether all are within -limit and limit; NaN isn't."""
+    return bool(degrees.min() >= -limit and degrees.max() <= limit)
 
 
 def descend(grid: Grid, lon: Floats, lat: Floats, value: Codes) -> Codes:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 import numpy as np
 
 from civiltime.zones.codes import Codes, ZoneSetCodes
 from civiltime.zones.grid.edges import Ints, Longs
+
+_REGISTER = Lock()
 
 
 def codes_of(owner: Longs, zone: Ints | Longs, owners: int, codes: ZoneSetCodes) -> Codes:
@@ -26,5 +30,6 @@ def codes_of(owner: Longs, zone: Ints | Longs, owners: int, codes: ZoneSetCodes)
         more = first[size > place]
         result[owner[more]] = result[owner[more]] * codes.base + digits[more + place]
     for start, count in zip(first[size > 3], size[size > 3], strict=True):
-        result[owner[start]] = codes.encode(zone[start : start + count].tolist())
+        with _REGISTER:
+            result[owner[start]] = codes.encode(zone[start : start + count].tolist())
     return result
