@@ -28,7 +28,7 @@ def look_up(
     """
     path = workspace.path("tz_world_{release}", release=_pin(workspace, "tz_world"))
     try:
-        boundaries = open_boundaries(path, sha256_file(path))
+        boundaries = open_boundaries(path, sha256_file(path), workspace.cache)
         codes = boundaries.candidates(np.array([lon]), np.array([lat]))
     except Invalid as finding:
         raise CivilTimeError("2A-S1-056", finding.message, finding.context) from None
@@ -41,7 +41,7 @@ def look_up(
         candidates.append(
             {
                 "tzid": tzid,
-                "country": boundaries.world.countries[zone],
+                "country": boundaries.countries[zone],
                 "offset_minutes": int(offset[0]),
                 "transitions": [
                     {

@@ -71,7 +71,8 @@ class Lookup(Work):
     def zones(self) -> Boundaries:
         """The sealed boundaries, ready to be asked."""
         path = self.ctx.sealed_path(TZ_WORLD)
-        return open_boundaries(path, self.ctx.sealed_digest(TZ_WORLD))
+        cache = self.ctx.run.workspace.cache
+        return open_boundaries(path, self.ctx.sealed_digest(TZ_WORLD), cache)
 
     @cached_property
     def precedence(self) -> Precedence:
