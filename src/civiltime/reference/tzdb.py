@@ -66,7 +66,11 @@ def pack_package(release: str) -> TzdbRelease:
     members = _tree(resources.files("tzdata").joinpath("zoneinfo"), ZONEINFO)
     members["version"] = f"{release}\n".encode()
     archive = pack(members)
-    source = {"kind": "package", "name": "tzdata", "version": metadata.version("tzdata")}
+    source: dict[str, ContextValue] = {
+        "kind": "package",
+        "name": "tzdata",
+        "version": metadata.version("tzdata"),
+    }
     return _release(release, f"tzdata{release}.tar", archive, source)
 
 

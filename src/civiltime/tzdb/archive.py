@@ -4,27 +4,39 @@ Two kinds, told apart by what is inside:
 
 * IANA's own ``tzdata{tag}.tar.gz``: the source.  It is compiled with ``zic`` in a temporary
   folder, the data set that the distribution's Makefile builds by default (the continents,
-  ``etcetera``, ``factory`` and ``backward``; not ``backzone``).
+  ``etcetera``, ``factory`` and ``backward``; not ``backzone``).  In zic's fat format: the slim
+  one of zic 2.36 leaves out a transition of America/Ojinaga without which its rule begins
+  a month early.
 * a tar of a compiled zoneinfo tree, as ``reference/tzdb.py`` packs it from the ``tzdata``
   package.
 
-The law: an archive is untrusted.  Names stay inside, links and devices are refused, sizes
-are bounded, a name stands once.  The host's own tz database is never consulted.
+The law: an archive is untrusted (:mod:`civiltime.tzdb.tar` reads it).  Every zone's name is a
+tzid and every zone's content a TZif file; a source that points at anything but its own zones
+is not compiled.  The host's own tz database is never consulted.
 """
 
 from __future__ import annotations
 
-import io
 import re
 import shutil
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from civiltime.errors import Invalid
+from civiltime.tzdb.tar import read_members
 
+__all__ = [
+    "SOURCES",
+    "ZONEINFO",
+    "compile_source",
+    "is_source",
+    "read_archive",
+    "read_members",
+    "release_tag_of",
+    "zone_tab_of",
+]
 SOURCES = (
     "africa",
     "antarctica",
@@ -38,9 +50,10 @@ SOURCES = (
     "backward",
 )
 ZONEINFO = "zoneinfo/"
-MAX_BYTES = 64 << 20
-MAX_FILES = 5_000
-_TZID = re.compile(r"[A-Za-z0-9._+-]+(?:/[A-Za-z0-9._+-]+)*")
+ZIC_SECONDS = 120
+_TZID = re.compile(
+    r"(?=.{1,255}\Z)[A-Za-z0-9_+-][A-Za-z0-9._+-]*(?:/[A-Za-z0-9_+-][A-Za-z0-9._+-]*)*"
+)
 _TAG = re.compile(r"20[0-9]{2}[a-z]?")
 
 
@@ -60,56 +73,14 @@ def read_archive(data: bytes, name: str) -> Mapping[str, bytes]:
     }
     if not zones:
         raise Invalid(f"{name} holds neither the tz database's source nor compiled zones")
-    strange = [z for z in zones if not _TZID.fullmatch(z)]
-    if strange:
-        raise Invalid(f"{name} holds {strange[0]!r}, which is not a tzid")
+    return _named_properly(zones, name)
+
+
+def _named_properly(zones: dict[str, bytes], name: str) -> dict[str, bytes]:
+    strange = next((z for z in zones if not _TZID.fullmatch(z)), None)
+    if strange is not None:
+        raise Invalid(f"{name} holds {strange!r}, which is not a tzid")
     return zones
-
-
-def read_members(data: bytes, name: str) -> dict[str, bytes]:
-    """The regular files of a tar (gzipped or not) by name; raises :class:`Invalid`."""
-    members: dict[str, bytes] = {}
-    total = 0
-    try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:*") as archive:
-            for member in archive:
-                path = member.name.removeprefix("./")
-                if member.isdir():
-                    continue
-                if not member.isfile():
-                    raise Invalid(f"{name} holds {path}, which is a link or a device")
-                if path.startswith("/") or "\\" in path or ".." in path.split("/"):
-                    raise Invalid(f"{name} holds {path!r}, which points outside of it")
-                if path in members:
-                    raise Invalid(f"{name} holds {path} twice")
-                total += member.size
-                if total > MAX_BYTES or len(members) >= MAX_FILES:
-                    raise Invalid(f"{name} unpacks to more than a tz database ever did")
-                stream = archive.extractfile(member)
-                content = stream.read() if stream else b""
-                if len(content) != member.size:
-                    raise Invalid(f"{name} is truncated in {path}")
-                members[path] = content
-            _require_end(archive, data, name)
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        if isinstance(error, Invalid):
-            raise
-        raise Invalid(f"{name} is truncated, or not a tar archive: {error}") from None
-    if not members:
-        raise Invalid(f"{name} is an empty archive")
-    return members
-
-
-def _require_end(archive: tarfile.TarFile, data: bytes, name: str) -> None:
-    """A tar ends with two zero blocks; one that was cut between members doesn't."""
-    stream = archive.fileobj
-    assert stream is not None
-    stream.seek(archive.offset)
-    if len(stream.read(512).strip(b"\0")) or archive.offset == 0:
-        raise Invalid(f"{name} has something after its last member")
-    stream.seek(max(archive.offset - 512, 0))
-    if len(stream.read(1024)) < 1024:
-        raise Invalid(f"{name} is truncated: its end is missing ({len(data):,} bytes)")
 
 
 def is_source(members: Mapping[str, bytes]) -> bool:
@@ -122,16 +93,19 @@ def release_tag_of(members: Mapping[str, bytes]) -> str | None:
     text = members.get("version", b"").decode("ascii", "replace").strip()
     if _TAG.fullmatch(text):
         return text
-    head = members.get("tzdata.zi", b"")[:64].decode("ascii", "replace").splitlines()
-    words = head[0].split() if head else []
-    return words[2] if words[:2] == ["#", "version"] and _TAG.fullmatch(words[2]) else None
+    head = re.match(rb"# version (\S+)\s", members.get("tzdata.zi", b""))
+    text = head[1].decode("ascii", "replace") if head else ""
+    return text if _TAG.fullmatch(text) else None
 
 
 def zone_tab_of(members: Mapping[str, bytes], name: str) -> str:
     """The text of ``zone.tab``: which country each zone belongs to."""
     for path in ("zone.tab", f"{ZONEINFO}zone.tab"):
         if path in members:
-            return members[path].decode("utf-8")
+            try:
+                return members[path].decode("utf-8")
+            except UnicodeDecodeError:
+                raise Invalid(f"{path} of {name} is not UTF-8 text") from None
     raise Invalid(f"{name} has no zone.tab")
 
 
@@ -145,23 +119,55 @@ def compile_source(members: Mapping[str, bytes], name: str) -> dict[str, bytes]:
             "glibc-common)",
             code="2A-IN-022",
         )
+    for source in SOURCES:
+        _require_own_links(members[source], source, name)
     with tempfile.TemporaryDirectory(prefix="civiltime-zic-") as scratch:
-        source, target = Path(scratch, "source"), Path(scratch, "zoneinfo")
-        source.mkdir()
-        for path in SOURCES:
-            (source / path).write_bytes(members[path])
-        command = [zic, "-b", "slim", "-d", str(target), *SOURCES]
-        done = subprocess.run(  # the command is zic and our own file names
-            command, cwd=source, env={"LC_ALL": "C"}, capture_output=True, check=False
-        )
-        if done.returncode:
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise Invalid(f"zic can't compile {name}: {said[0] if said else 'no reason given'}")
+        folder, target_folder = Path(scratch, "source"), Path(scratch, "zoneinfo")
+        folder.mkdir()
+        for source in SOURCES:
+            (folder / source).write_bytes(members[source])
+        _run_zic([zic, "-b", "fat", "-d", str(target_folder), *SOURCES], folder, name)
         zones = {
-            path.relative_to(target).as_posix(): path.read_bytes()
-            for path in target.rglob("*")
-            if path.is_file()
+            path.relative_to(target_folder).as_posix(): path.read_bytes()
+            for path in sorted(target_folder.rglob("*"))
+            if path.is_file() and path.resolve().is_relative_to(target_folder.resolve())
         }
     if not zones:
         raise Invalid(f"{name} compiled to no zone")
-    return zones
+    return _named_properly(zones, name)
+
+
+def _require_own_links(text: bytes, source: str, name: str) -> None:
+    """Links name tzids only: the compiler would link to any file that a source names."""
+    for line in text.splitlines():
+        words = line.partition(b"#")[0].split()
+        if not words:
+            continue
+        link = b"link".startswith(words[0].lower())  # zic knows a keyword by its beginning
+        strange = b'"' in line.partition(b"#")[0]
+        if strange or (link and not _TZID.fullmatch(b" ".join(words[1:2]).decode("latin-1"))):
+            raise Invalid(
+                f"{name}: {source} has a link to what is no tzid, or a quoted word: "
+                f"{line[:80].decode('latin-1')!r}"
+            )
+
+
+def _run_zic(command: list[str], folder: Path, name: str) -> None:
+    """Run the compiler; what it says on failure goes into one sentence."""
+    try:
+        done = subprocess.run(  # the command is zic and our own file names
+            command,
+            cwd=folder,
+            env={"LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=ZIC_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise Invalid(f"zic didn't compile {name} within {ZIC_SECONDS} s") from None
+    except OSError as error:
+        raise Invalid(f"zic can't be run: {error.strerror}", code="2A-IN-022") from None
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise Invalid(f"zic can't compile {name}: {said[0] if said else 'no reason given'}")

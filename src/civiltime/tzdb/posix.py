@@ -18,16 +18,17 @@ from civiltime.errors import Invalid
 
 Longs = npt.NDArray[np.int64]
 DAY = 86_400
+_BEGIN_2000 = 946_684_800
 _NAME = r"(?:<[A-Za-z0-9+-]{3,}>|[A-Za-z]{3,})"
-_TIME = r"[+-]?\d{1,3}(?::\d{2}(?::\d{2})?)?"
-_DATE = r"(?:M\d{1,2}\.\d\.\d|J\d{1,3}|\d{1,3})"
+_TIME = r"[+-]?[0-9]{1,3}(?::[0-9]{2}(?::[0-9]{2})?)?"
+_DATE = r"(?:M[0-9]{1,2}\.[0-9]\.[0-9]|J[0-9]{1,3}|[0-9]{1,3})"
 _RULE = re.compile(
     rf"{_NAME}(?P<std>{_TIME})"
     rf"(?:{_NAME}(?P<dst>{_TIME})?"
     rf",(?P<start>{_DATE})(?:/(?P<start_time>{_TIME}))?"
     rf",(?P<end>{_DATE})(?:/(?P<end_time>{_TIME}))?)?"
 )
-_MONTH_WEEK_DAY = re.compile(r"M(\d+)\.(\d)\.(\d)")
+_MONTH_WEEK_DAY = re.compile(r"M([0-9]+)\.([0-9])\.([0-9])")
 
 
 @dataclass(frozen=True)
@@ -85,22 +86,33 @@ def expand_posix(rule: PosixRule, first_year: int, last_year: int) -> tuple[Long
     """The rule's transitions: instants (s, UTC), ordered, and the offset (s) from each on.
 
     ``first_year`` to ``last_year`` inclusive are the years in which a start or an end
-    falls by the rule's own calendar.  Daylight time all year (the start of one year meets
-    the end of the year before) gives transitions that change nothing; the caller
-    coalesces them.
+    falls by the rule's own calendar; by UTC it may lie in the year beside.  Daylight time
+    that lasts until the next one starts never ends: its end is no transition, and the
+    starts change nothing; the caller coalesces them.
     """
     if rule.dst is None or last_year < first_year:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    years = np.arange(first_year, last_year + 1, dtype=np.int64)
+    years = np.arange(first_year, last_year + 2, dtype=np.int64)
     starts = _days(rule.start, years) * DAY + rule.start_time - rule.std
-    ends = _days(rule.end, years) * DAY + rule.end_time - rule.dst
+    ends = (_days(rule.end, years) * DAY + rule.end_time - rule.dst)[:-1]
+    starts, next_starts = starts[:-1], starts[1:]
+    # An end before its year's start belongs to the daylight time of the year before.
+    ends = ends[(ends != starts) & ((ends < starts) | (ends < next_starts))]
     instants = np.concatenate([starts, ends])
-    offsets = np.repeat(np.array([rule.dst, rule.std], np.int64), len(years))
-    # Where an end meets the next start in the same second, the start is what holds after.
-    order = np.lexsort((offsets == rule.dst, instants))
-    instants, offsets = instants[order], offsets[order]
-    last = np.append(np.diff(instants) > 0, True)
-    return instants[last], offsets[last]
+    offsets = np.repeat(np.array([rule.dst, rule.std], np.int64), [len(starts), len(ends)])
+    order = np.argsort(instants, kind="stable")
+    return instants[order], offsets[order]
+
+
+def offset_by_rule(rule: PosixRule, instant: int) -> int:
+    """The offset (s) that the rule gives at an instant (s, UTC), whenever that is."""
+    if rule.dst is None:
+        return rule.std
+    # The calendar repeats every 400 years, weekdays included.
+    begin, cycle = 2000, 146_097 * DAY
+    at = (instant - _BEGIN_2000) % cycle + _BEGIN_2000
+    instants, offsets = expand_posix(rule, begin - 2, begin + 401)
+    return int(offsets[np.searchsorted(instants, at, side="right") - 1])
 
 
 def _days(date: str, years: Longs) -> Longs:
@@ -126,4 +138,5 @@ def _first_of_month(years: Longs, month: int) -> Longs:
 
 
 def _is_leap(years: Longs) -> npt.NDArray[np.bool_]:
-    return (years % 4 == 0) & ((years % 100 != 0) | (years % 400 == 0))
+    leap: npt.NDArray[np.bool_] = (years % 4 == 0) & ((years % 100 != 0) | (years % 400 == 0))
+    return leap

@@ -2,8 +2,9 @@
 
 The law (specification 3.3):
 
-1. from the first known transition up to the end of the horizon year (UTC), the years after
-   a zone's last recorded transition by the rule in its footer;
+1. from the first known transition up to the end of the horizon year (UTC, its last second
+   included); strictly after a zone's last recorded transition by the rule in its footer,
+   which must agree with that transition.  A rule is expanded from 1800 on;
 2. offsets are whole minutes: one that isn't rounds half away from zero; one outside
    -900..+900 is clamped; each is logged, also where coalescing then swallows it;
 3. the first pair of a zone is the sentinel instant -2^63 with the offset before any
@@ -20,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from civiltime.errors import Invalid
-from civiltime.tzdb.posix import expand_posix, parse_posix
+from civiltime.tzdb.posix import PosixRule, expand_posix, offset_by_rule, parse_posix
 from civiltime.tzdb.tzif import Tzif, read_tzif
 
 SENTINEL = -(2**63)
@@ -28,6 +29,8 @@ MAX_OFFSET_MINUTES = 900
 ROUNDED, CLAMPED = "ROUNDED_TO_MINUTE", "CLAMPED_TO_BOUNDS"
 _BIG_BANG = -(2**59)
 """zic writes an artificial first transition here in some of its formats."""
+_RULE_SINCE = -5_364_662_400
+"""1800-01-01: no zone had a rule before; an older or a missing history can't ask for more."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def compile_zone(
 def _known(
     zone: Tzif, tzid: str, horizon_year: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Raw instants and offsets (s): sentinel, recorded transitions, footer's transitions.
+    """Raw instants and offsets (s): sentinel, recorded transitions, the rule's transitions.
 
     Recorded transitions that change nothing (an abbreviation, a daylight flag) are no
     transitions here; a zone is logged only where its offset changes.
@@ -132,16 +135,18 @@ def _known(
         instants, offsets = instants[~ancient], offsets[~ancient]
     if zone.footer:
         rule = parse_posix(zone.footer, tzid)
-        last = int(instants[-1]) if len(instants) else SENTINEL
-        begin = _year(last) - 1 if len(instants) else 1900
-        later, after = expand_posix(rule, begin, horizon_year + 1)
-        if not len(instants) and rule.dst is not None:
-            # A rule without recorded history has held for ever; before its first
-            # transition standard time did.
-            first = rule.std
-        new = later > last
-        instants = np.concatenate([instants, later[new]])
-        offsets = np.concatenate([offsets, after[new]])
+        if len(instants):
+            _require_continuity(rule, int(instants[-1]), int(offsets[-1]), tzid)
+            since = max(int(instants[-1]), _RULE_SINCE)
+        else:
+            # Without recorded history the rule has always held.
+            first, since = offset_by_rule(rule, _RULE_SINCE), _RULE_SINCE
+        later, after = expand_posix(rule, _year(since) - 2, horizon_year + 1)
+        later, after = later[later > since], after[later > since]
+        if len(instants) and since > instants[-1]:
+            later = np.append(np.int64(since), later)
+            after = np.append(np.int64(offset_by_rule(rule, since)), after)
+        instants, offsets = np.concatenate([instants, later]), np.concatenate([offsets, after])
     end = int(np.datetime64(f"{horizon_year + 1}-01-01", "s").astype(np.int64))
     inside = instants < end
     instants = np.concatenate([np.array([SENTINEL], np.int64), instants[inside]])
@@ -150,10 +155,21 @@ def _known(
     return instants[keep], offsets[keep]
 
 
+def _require_continuity(rule: PosixRule, last: int, offset: int, tzid: str) -> None:
+    """The rule agrees with the last transition at its instant (RFC 9636 3.3)."""
+    expected = offset_by_rule(rule, last)
+    if expected != offset:
+        raise Invalid(
+            f"{tzid}: its last transition (Unix time {last}) leads to an offset of {offset} s, "
+            f"the rule in its footer to {expected} s"
+        )
+
+
 def _year(instant: int) -> int:
     return int(np.datetime64(instant, "s").astype("datetime64[Y]").astype(np.int64)) + 1970
 
 
 def round_minutes(seconds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Whole minutes, half away from zero: 30 s is 1, -30 s is -1."""
-    return np.sign(seconds) * ((np.abs(seconds) + 30) // 60)
+    minutes: npt.NDArray[np.int64] = np.sign(seconds) * ((np.abs(seconds) + 30) // 60)
+    return minutes

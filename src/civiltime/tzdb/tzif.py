@@ -1,9 +1,10 @@
 """TZif: one zone's file (RFC 9636), read strictly.
 
-The law: magic and version are known; the counts agree with each other and with the
-length; transitions increase strictly; a file with leap-second records (a "right" zone) is
-refused, because POSIX time has none.  Of a version 2+ file the 64-bit block and the
-footer are used.  Before the first transition local time type 0 holds (RFC 9636 3.2).
+The law: magic and version are known, and both headers of a version 2+ file name the same;
+the counts agree with each other and with the length; transitions increase strictly; a file
+with leap-second records (a "right" zone) is refused, because POSIX time has none.  Of a
+version 2+ file the 64-bit block and the footer are used.  Before the first transition local
+time type 0 holds (RFC 9636 3.2).  Abbreviations and daylight flags are not read.
 """
 
 from __future__ import annotations
@@ -66,13 +67,15 @@ def read_tzif(data: bytes, tzid: str) -> Tzif:
     else:
         begin = _HEADER.size + counts.size(4)
         block, time_size = _header(data, begin, tzid), 8
+        if block.version != counts.version:
+            raise Invalid(f"{tzid} has two headers of different TZif versions")
         begin += _HEADER.size
         end = begin + block.size(8)
         footer = _footer(data[end:], tzid)
     if block.leapcnt:
         raise Invalid(f"{tzid} counts leap seconds; a 'right' zone can't be compiled")
-    if not block.typecnt or len(data) < end:
-        raise Invalid(f"{tzid} is truncated, or has no local time type")
+    if not 1 <= block.typecnt <= 256 or not block.charcnt:
+        raise Invalid(f"{tzid} has {block.typecnt} local time types; expected 1 to 256, with names")
     return _block(data, begin, block, time_size, footer, tzid)
 
 
@@ -107,7 +110,7 @@ def _block(data: bytes, begin: int, block: _Counts, time_size: int, footer: str,
     types = np.frombuffer(
         data, np.dtype([("offset", ">i4"), ("dst", "u1"), ("name", "u1")]), block.typecnt, at
     )
-    if (np.diff(instants) <= 0).any():
+    if (instants[1:] <= instants[:-1]).any():  # compared: a difference could overflow
         raise Invalid(f"{tzid} has transitions out of order")
     if block.timecnt and int(indices.max()) >= block.typecnt:
         raise Invalid(f"{tzid} names a local time type that it doesn't have")
