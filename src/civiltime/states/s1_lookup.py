@@ -72,6 +72,7 @@ class Lookup(Work):
         """The sealed boundaries, ready to be asked."""
         path = self.ctx.sealed_path(TZ_WORLD)
         cache = self.ctx.run.workspace.cache
+        self.ctx.options.progress("S1 lookup: opening the boundaries (compiled once)", 0.5)
         return open_boundaries(path, self.ctx.sealed_digest(TZ_WORLD), cache)
 
     @cached_property
