@@ -1,7 +1,8 @@
 """What S1 counts while it streams: decisions by country, rates, bounded samples.
 
 The law (specification 3.1): counts in total and by country; rates are shares of all
-sites, or of a country's; a cap is exceeded when the rate is greater than it.
+sites, or of a country's; a cap is exceeded when the rate is greater than it.  Samples are the
+first rows without an answer, then the first that fell back.
 """
 
 from __future__ import annotations
@@ -41,6 +42,27 @@ def _zeros(*shape: int) -> npt.NDArray[np.int64]:
     return np.zeros(shape, np.int64)
 
 
+def _samples(
+    sites: Sites, answer: Resolved, precedence: Precedence, rows: npt.NDArray[np.int64]
+) -> list[dict[str, Any]]:
+    zones = precedence.tiebreak.zones
+    samples = []
+    for row, candidates in zip(rows.tolist(), zones.zone_sets(answer.codes[rows]), strict=True):
+        iso = country_iso(int(sites.country[row]))
+        metres = answer.distance_m.get(row)
+        chosen = int(answer.zone[row])
+        samples.append(
+            {
+                "key": f"{sites.merchant_id[row]}|{iso}|{sites.site_order[row]}",
+                "candidates": [zones.tzids[z] for z in candidates],
+                "reason": Decision(int(answer.decision[row])).name,
+                "tzid": zones.tzids[chosen] if chosen >= 0 else None,
+                "distance_m": None if metres is None or np.isinf(metres) else round(metres, 3),
+            }
+        )
+    return samples
+
+
 @dataclass
 class Tally:
     """Counts over all batches; ``by_country[country number, decision]``."""
@@ -51,7 +73,14 @@ class Tally:
     null_zones: int = 0
     unknown_zones: int = 0
     half_nudges: int = 0
-    samples: list[dict[str, Any]] = field(default_factory=list)
+    sample_limit: int = 0
+    unresolved: list[dict[str, Any]] = field(default_factory=list)
+    fallen_back: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def samples(self) -> list[dict[str, Any]]:
+        """Rows without an answer and rows that fell back, at most ``sample_limit``."""
+        return [*self.unresolved, *self.fallen_back][: self.sample_limit]
 
     def add(self, sites: Sites, answer: Resolved, precedence: Precedence, limit: int) -> None:
         """Count one batch, and keep the first rows that fell back or stayed unresolved."""
@@ -65,7 +94,12 @@ class Tally:
         self.unknown_zones += int((answer.zone >= len(precedence.tiebreak.zones.tzids)).sum())
         if precedence.overrides.active:
             self._count_idle(sites, decision, precedence)
-        self._sample(sites, answer, precedence, limit)
+        self.sample_limit = limit
+        unresolved = answer.decision == Decision.UNRESOLVED
+        fallen_back = (answer.decision >= Decision.FALLBACK_WITHIN) & ~unresolved
+        for rows, samples in ((unresolved, self.unresolved), (fallen_back, self.fallen_back)):
+            chosen = np.flatnonzero(rows)[: max(limit - len(samples), 0)]
+            samples.extend(_samples(sites, answer, precedence, chosen))
 
     def _count_idle(
         self, sites: Sites, decision: npt.NDArray[np.int64], precedence: Precedence
@@ -76,27 +110,6 @@ class Tally:
         for matched in precedence.overrides.matches(sites).values():
             hits = matched[decided & (matched >= 0)]
             self.idle += np.bincount(hits, minlength=len(self.idle))
-
-    def _sample(self, sites: Sites, answer: Resolved, precedence: Precedence, limit: int) -> None:
-        rows = np.flatnonzero(answer.decision >= Decision.FALLBACK_WITHIN)
-        rows = rows[: limit - len(self.samples)]
-        if not len(rows):
-            return
-        zones = precedence.tiebreak.zones
-        sets = zones.zone_sets(answer.codes[rows])
-        for row, candidates in zip(rows.tolist(), sets, strict=True):
-            iso = country_iso(int(sites.country[row]))
-            metres = answer.distance_m.get(row)
-            chosen = int(answer.zone[row])
-            self.samples.append(
-                {
-                    "key": f"{sites.merchant_id[row]}|{iso}|{sites.site_order[row]}",
-                    "candidates": [zones.tzids[z] for z in candidates],
-                    "reason": Decision(int(answer.decision[row])).name,
-                    "tzid": zones.tzids[chosen] if chosen >= 0 else None,
-                    "distance_m": None if metres is None or np.isinf(metres) else round(metres, 3),
-                }
-            )
 
     def total(self, *decisions: Decision) -> int:
         """Rows that any of these decided."""
