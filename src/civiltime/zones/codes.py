@@ -35,7 +35,7 @@ class ZoneSetCodes:
     @property
     def first_larger(self) -> int:
         """The code of the first set in :attr:`larger`."""
-        return self.base**DIGITS
+        return int(self.base**DIGITS)
 
     def encode(self, zones: Iterable[int]) -> int:
         """The code of a set of zone numbers; registers it when it has four or more."""

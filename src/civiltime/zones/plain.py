@@ -20,10 +20,13 @@ from civiltime.zones.codes import Codes, ZoneSetCodes
 from civiltime.zones.world import World
 
 Floats = npt.NDArray[np.float64]
+Longs = npt.NDArray[np.int64]
 
 
 def require_on_globe(lon: Floats, lat: Floats) -> None:
     """Raises :class:`Invalid` for a point that isn't finite and on the globe."""
+    if lon.shape != lat.shape or lon.ndim != 1:
+        raise Invalid(f"longitudes and latitudes have shapes {lon.shape} and {lat.shape}")
     good = (np.abs(lon) <= 180) & (np.abs(lat) <= 90)
     if not good.all():
         row = int(np.flatnonzero(~good)[0])
@@ -51,7 +54,8 @@ class PlainZones:
         Raises :class:`Invalid` for NaN, infinities and points off the globe.
         """
         require_on_globe(lon, lat)
-        points, zones = self._covering(lon, lat)
+        points, polygons = covering(self.world.polygons, self.world.boxes, lon, lat)
+        zones = self.world.zone[polygons].astype(np.int64)
         result = np.zeros(len(lon), np.int64)
         if not len(points):
             return result
@@ -72,31 +76,35 @@ class PlainZones:
             result[points[start]] = self.codes.encode(members)
         return result
 
-    def _covering(
-        self, lon: Floats, lat: Floats
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """(point, zone) pairs where a polygon of the zone covers the point."""
-        order = np.argsort(lat, kind="stable")
-        x, y = lon[order], lat[order]
-        west, south, east, north = self.world.boxes.T
-        begin = np.searchsorted(y, south, side="left")
-        end = np.searchsorted(y, north, side="right")
-        points: list[npt.NDArray[np.int64]] = [np.zeros(0, np.int64)]
-        zones: list[npt.NDArray[np.int64]] = [np.zeros(0, np.int64)]
-        for number, polygon in enumerate(self.world.polygons):
-            if begin[number] == end[number]:
-                continue
-            band = slice(int(begin[number]), int(end[number]))
-            inside = np.flatnonzero((x[band] >= west[number]) & (x[band] <= east[number]))
-            inside += band.start
-            if not len(inside):
-                continue
-            shapely.prepare(polygon)
-            hit = inside[shapely.intersects_xy(polygon, x[inside], y[inside])]
-            points.append(order[hit])
-            zones.append(np.full(len(hit), self.world.zone[number], np.int64))
-        return np.concatenate(points), np.concatenate(zones)
-
     def zone_sets(self, codes: Codes) -> Sequence[tuple[int, ...]]:
         """The zone numbers of each code, ascending."""
         return self.codes.decode_all(codes)
+
+
+def covering(
+    polygons: npt.NDArray[np.object_], boxes: Floats, lon: Floats, lat: Floats
+) -> tuple[Longs, Longs]:
+    """(point, polygon) pairs where the polygon covers the point; no pair occurs twice.
+
+    ``polygons`` object[m] with ``boxes`` float64[m, 4], points float64[n] in degrees.
+    """
+    order = np.argsort(lat, kind="stable")
+    x, y = lon[order], lat[order]
+    west, south, east, north = boxes.T
+    begin = np.searchsorted(y, south, side="left")
+    end = np.searchsorted(y, north, side="right")
+    points: list[Longs] = [np.zeros(0, np.int64)]
+    owners: list[Longs] = [np.zeros(0, np.int64)]
+    for number, polygon in enumerate(polygons):
+        if begin[number] == end[number]:
+            continue
+        band = slice(int(begin[number]), int(end[number]))
+        inside = np.flatnonzero((x[band] >= west[number]) & (x[band] <= east[number]))
+        inside += band.start
+        if not len(inside):
+            continue
+        shapely.prepare(polygon)
+        hit = inside[shapely.intersects_xy(polygon, x[inside], y[inside])]
+        points.append(order[hit])
+        owners.append(np.full(len(hit), number, np.int64))
+    return np.concatenate(points), np.concatenate(owners)
