@@ -70,7 +70,7 @@ MUTANTS = (
         "np.multiply(k, STEP, dtype=np.float64)",
         "np.divide(k, 1e7, dtype=np.float64)",
     ),
-    Mutant("edges at a cell's left border are not its", "leaves", "mask[run]", "mask[run] * 0"),
+    Mutant("an edge's polygons are lost", "leaves", "run_mask[run]", "0 * run_mask[run]"),
     Mutant("part of a chain is lost", "query", "np.maximum(-head, 1) - 1", "np.zeros_like(head)"),
     Mutant("an edge stays in its first row", "build", "spread(low, high)", "spread(low, low)"),
     Mutant(

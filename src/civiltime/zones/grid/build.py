@@ -11,10 +11,11 @@ Everything is arrays over (cell, edge) pairs, level by level; no step loops over
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from civiltime.zones.codes import Codes, ZoneSetCodes
 from civiltime.zones.grid.corners import corner_sets
@@ -66,10 +67,17 @@ class Level:
         )
 
 
-def compile_world(world: World) -> Grid:
-    """The grid of a world.  Raises :class:`~civiltime.errors.Invalid` for an invalid one."""
+def compile_world(load_world: Callable[[], World]) -> Grid:
+    """The grid of a world, which isn't held for longer than it takes to read its edges.
+
+    Raises :class:`~civiltime.errors.Invalid` for an invalid one.
+    """
+    world = load_world()
+    pa.default_memory_pool().release_unused()  # what reading the world has left
+    tzids, countries = world.tzids, world.countries
     edges, zone = from_world(world)
-    codes = ZoneSetCodes(len(world.tzids))
+    del world
+    codes = ZoneSetCodes(len(tzids))
     cells, level = _top(edges, zone, codes)
     leaves: list[Leaves] = []
     for depth, scale in enumerate(SCALES):
@@ -83,8 +91,9 @@ def compile_world(world: World) -> Grid:
         cells[level.place] = ~(begin << 1)
         values, level = _divide(edges, zone, codes, level, scale, len(cells))
         cells = np.concatenate([cells, values])
+    del level
     stream = write_leaves(edges, zone, leaves, cells)
-    return Grid(world.tzids, world.countries, cells, stream, edges.values, codes.larger)
+    return Grid(tzids, countries, cells, stream, edges.values, codes.larger)
 
 
 def _top(edges: Edges, zone: Ints, codes: ZoneSetCodes) -> tuple[Ints, Level]:
@@ -213,9 +222,8 @@ def _touched(
         left, right = left[owner], right[owner]
         part = np.flatnonzero((ly[owner] < row / scale) | (uy[owner] > (row + 1) / scale))
         lx, ly, ux, uy = (a[owner[part]] for a in (lx, ly, ux, uy))
-        inverse_slope = (ux - lx) / (uy - ly)
-        enters = lx + (np.maximum(row[part] / scale, ly) - ly) * inverse_slope
-        leaves = lx + (np.minimum((row[part] + 1) / scale, uy) - ly) * inverse_slope
+        enters = lx + (np.maximum(row[part] / scale, ly) - ly) / (uy - ly) * (ux - lx)
+        leaves = lx + (np.minimum((row[part] + 1) / scale, uy) - ly) / (uy - ly) * (ux - lx)
         left[part] = np.maximum(left[part], np.minimum(enters, leaves) - SLACK)
         right[part] = np.minimum(right[part], np.maximum(enters, leaves) + SLACK)
         west, east = cell_of(left, scale), cell_of(right, scale)

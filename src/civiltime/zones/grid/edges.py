@@ -70,7 +70,9 @@ def spread(first: Longs | Ints, last: Longs | Ints) -> tuple[Longs, Longs]:
     count = np.maximum(last - first + 1, 0).astype(np.int64)
     owner = np.repeat(np.arange(len(count)), count)
     start = np.cumsum(count) - count
-    return owner, np.arange(len(owner)) + (first - start)[owner]
+    value = np.arange(len(owner))
+    value += (first - start)[owner]
+    return owner, value
 
 
 def from_world(world: World) -> tuple[Edges, Ints]:
@@ -79,6 +81,24 @@ def from_world(world: World) -> tuple[Edges, Ints]:
     Raises :class:`Invalid` for a vertex off the globe, and where a polygon runs twice along
     the same edge, which no valid polygon does.
     """
+    lower, upper, owner, values = _directed(world)
+    order = np.lexsort((owner, upper, lower))
+    lower, upper, owner = lower[order], upper[order], owner[order]
+    del order
+    new = np.append(True, (lower[1:] != lower[:-1]) | (upper[1:] != upper[:-1]))[: len(lower)]
+    if (~new[1:] & (owner[1:] == owner[:-1])).any():
+        raise Invalid("a polygon runs twice along the same edge: it is not a valid polygon")
+    first = np.flatnonzero(new)
+    lower_x, lower_y = _from_key(lower[first])
+    upper_x, upper_y = _from_key(upper[first])
+    del lower, upper, new
+    group, group_start, group_polygon = _groups(first, owner)
+    edges = Edges(lower_x, lower_y, upper_x, upper_y, group, values, group_start, group_polygon)
+    return edges, np.sort(world.zone, kind="stable").astype(np.int32)
+
+
+def _directed(world: World) -> tuple[Longs, Longs, Ints, Floats]:
+    """Each polygon's edges: keys of the lower and the upper end, polygon; and the values."""
     order = np.argsort(world.zone, kind="stable")
     rings, polygon = shapely.get_rings(world.polygons[order], return_index=True)
     points, ring = shapely.get_coordinates(rings, return_index=True)
@@ -88,19 +108,9 @@ def from_world(world: World) -> tuple[Edges, Ints]:
     del points
     start = np.flatnonzero((ring[1:] == ring[:-1]) & (number[1:] != number[:-1]).any(axis=1))
     owner = polygon[ring[start]].astype(np.int32)
-    a, b = _as_key(number)[start], _as_key(number)[start + 1]
-    lower, upper = np.minimum(a, b), np.maximum(a, b)
-    order = np.lexsort((owner, upper, lower))
-    lower, upper, owner = lower[order], upper[order], owner[order]
-    new = np.append(True, (lower[1:] != lower[:-1]) | (upper[1:] != upper[:-1]))[: len(lower)]
-    if (~new[1:] & (owner[1:] == owner[:-1])).any():
-        raise Invalid("a polygon runs twice along the same edge: it is not a valid polygon")
-    first = np.flatnonzero(new)
-    group, group_start, group_polygon = _groups(first, owner)
-    lower_x, lower_y = _from_key(lower[first])
-    upper_x, upper_y = _from_key(upper[first])
-    edges = Edges(lower_x, lower_y, upper_x, upper_y, group, values, group_start, group_polygon)
-    return edges, np.sort(world.zone, kind="stable").astype(np.int32)
+    key = _as_key(number)
+    begin, end = key[start], key[start + 1]
+    return np.minimum(begin, end), np.maximum(begin, end), owner, values
 
 
 def _number(points: Floats) -> tuple[Ints, Floats]:

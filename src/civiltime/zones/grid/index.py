@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from civiltime.errors import Invalid
 from civiltime.zones.codes import Codes
 from civiltime.zones.grid import store
 from civiltime.zones.grid.build import compile_world
@@ -58,7 +59,7 @@ class ZoneIndex:
     @classmethod
     def of(cls, world: World) -> ZoneIndex:
         """The index of a world, built in memory."""
-        return cls(compile_world(world))
+        return cls(compile_world(lambda: world))
 
     @property
     def tzids(self) -> tuple[str, ...]:
@@ -77,6 +78,8 @@ class ZoneIndex:
         """
         lon = np.ascontiguousarray(lon, np.float64)
         lat = np.ascontiguousarray(lat, np.float64)
+        if lon.shape != lat.shape or lon.ndim != 1:
+            raise Invalid(f"longitudes and latitudes have shapes {lon.shape} and {lat.shape}")
         self._asked += len(lon)
         if self._asked >= LONG and not self._accelerated:
             self.accelerate()
@@ -127,10 +130,10 @@ def _build(path: Path, tz_world_sha256: str, load_world: Callable[[], World]) ->
             path.parent.mkdir(parents=True, exist_ok=True)
             held.enter_context(FileLock(path.with_suffix(".lock")))
         except OSError:  # the cache can't be written
-            return compile_world(load_world())
+            return compile_world(load_world)
         grid = store.read(path, tz_world_sha256)  # another process may have built it meanwhile
         if grid is None:
-            grid = compile_world(load_world())
+            grid = compile_world(load_world)
             store.clean(path)
             try:
                 store.write(path, tz_world_sha256, grid)

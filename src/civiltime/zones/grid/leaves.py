@@ -46,20 +46,26 @@ class _Slots:
         return np.searchsorted(self.key, cell << 32 | polygon)
 
 
+@dataclass(frozen=True)
+class _Written:
+    """The edges of all leaves in the order in which they are written."""
+
+    edge: Ints
+    part: Ints
+    """The leaf in the stream that each belongs to, ascending."""
+    mask: Ints
+    counts: Longs
+    """Edges of each class: int64[parts, 3]."""
+
+
 def write_leaves(edges: Edges, zone: Ints, levels: list[Leaves], cells: Ints) -> Ints:
-    """The stream of all leaves; sets their places in ``cells``."""
+    """The stream of all leaves; sets their places in ``cells`` and empties ``levels``."""
     leaves = _joined(levels)
-    of_pair, cell, group = _groups_in_cells(edges, leaves)
-    slots = _slots(edges, leaves, cell, group)
-    parts = int(slots.part_start[-1])
-    polygons, in_slots = _rank(slots.part, parts)
-    run_start, run_part, run_mask = _masks(edges, slots, cell, group)
-    pair, run = spread(run_start[of_pair], run_start[of_pair + 1] - 1)
-    order = np.argsort(run_part[run] * 3 + leaves.kind[pair], kind="stable")
-    pair, run = pair[order], run[order]
-    in_part = run_part[run]
-    counts = np.bincount(in_part * 3 + leaves.kind[pair], minlength=3 * parts).reshape(-1, 3)
-    size = HEADER + polygons + EDGE * counts.sum(axis=1)
+    levels.clear()
+    slots, written = _ordered(edges, leaves)
+    parts = len(written.counts)
+    polygons, in_part = _rank(slots.part, parts)
+    size = HEADER + polygons + EDGE * written.counts.sum(axis=1)
     start = np.cumsum(size) - size
     chains = np.flatnonzero(np.diff(slots.part_start) > 1)
     tail = [_chain(start[slots.part_start[c] : slots.part_start[c + 1]]) for c in chains]
@@ -67,17 +73,17 @@ def write_leaves(edges: Edges, zone: Ints, levels: list[Leaves], cells: Ints) ->
     if length > 1 << 30:
         raise Invalid(f"the boundaries need {length} numbers; the grid holds {1 << 30}")
     stream = np.zeros(length, np.int32)
-    stream[start[:, None] + np.arange(3)] = counts
+    stream[start[:, None] + np.arange(3)] = written.counts
     stream[start + 3] = polygons
     inside = slots.find(leaves.inside_cell, leaves.inside_polygon)
     anchor = np.bincount(slots.part[inside], slots.bit[inside], minlength=parts)  # exact: < 2**53
     stream[start + 4] = anchor.astype(np.int32)
-    stream[start[slots.part] + HEADER + in_slots] = zone[slots.polygon]
-    at = (start + HEADER + polygons)[in_part] + EDGE * _rank(in_part, parts)[1]
-    edge = leaves.edge[pair]
+    stream[start[slots.part] + HEADER + in_part] = zone[slots.polygon]
+    at = _rank(written.part, parts)[1] * EDGE
+    at += (start + HEADER + polygons)[written.part]
     for offset, ends in enumerate((edges.lower_x, edges.lower_y, edges.upper_x, edges.upper_y)):
-        stream[at + offset] = ends[edge]
-    stream[at + 4] = run_mask[run]
+        stream[at + offset] = ends[written.edge]
+    stream[at + 4] = written.mask
     begin = start[slots.part_start[:-1]]
     after = int(size.sum())
     for c, words in zip(chains, tail, strict=True):
@@ -86,6 +92,24 @@ def write_leaves(edges: Edges, zone: Ints, levels: list[Leaves], cells: Ints) ->
         after += len(words)
     cells[leaves.place] = ~(begin << 1 | 1)
     return stream
+
+
+def _ordered(edges: Edges, leaves: Leaves) -> tuple[_Slots, _Written]:
+    """The polygons of all leaves, and their edges by leaf and class."""
+    of_pair, cell, group = _groups_in_cells(edges, leaves)
+    slots = _slots(edges, leaves, cell, group)
+    parts = int(slots.part_start[-1])
+    run_start, run_part, run_mask = _masks(edges, slots, cell, group)
+    pair, run = spread(run_start[of_pair], run_start[of_pair + 1] - 1)
+    del of_pair
+    key = run_part[run] * 3 + leaves.kind[pair]
+    counts = np.bincount(key, minlength=3 * parts).reshape(-1, 3)
+    order = np.argsort(key, kind="stable").astype(np.int32)
+    del key
+    edge, run = leaves.edge[pair[order]], run[order]
+    del pair, order
+    part, mask = run_part[run].astype(np.int32), run_mask[run].astype(np.int32)
+    return slots, _Written(edge, part, mask, counts)
 
 
 def _joined(levels: list[Leaves]) -> Leaves:
@@ -149,10 +173,12 @@ def _masks(edges: Edges, slots: _Slots, cell: Longs, group: Ints) -> tuple[Longs
     return start, part[first], mask
 
 
-def _rank(owner: Longs, owners: int) -> tuple[Longs, Longs]:
+def _rank(owner: Longs | Ints, owners: int) -> tuple[Longs, Longs]:
     """How many each owner has, and the rank of each among its owner's; owners ascend."""
     count = np.bincount(owner, minlength=owners)
-    return count, np.arange(len(owner)) - (np.cumsum(count) - count)[owner]
+    rank = np.arange(len(owner))
+    rank -= (np.cumsum(count) - count)[owner]
+    return count, rank
 
 
 def _chain(starts: Longs) -> list[int]:
