@@ -110,6 +110,22 @@ class Small:
         """What 1B published."""
         return self.root / "upstream/data/layer1/1B"
 
+    def chain(self, *states: str) -> None:
+        """Some states of the run; raises the error of the one that fails."""
+        from civiltime.states.chain import run_chain, state_by_id
+        from civiltime.states.start import start_run
+        from civiltime.workspace.config import open_workspace
+
+        run = start_run(open_workspace(self.root), SEED, run_id=self.run_id)
+        run_chain(run, states=[state_by_id(s) for s in states])
+
+    def partition(self, dataset_id: str) -> Path:
+        """Where a dataset of the run lies."""
+        from civiltime.workspace.config import open_workspace
+        from civiltime.workspace.runs import open_run
+
+        return open_run(open_workspace(self.root), self.run_id).partition(dataset_id)
+
     def report(self, state: str) -> Any:
         """A state's run report."""
         (path,) = self.folder.glob(f"reports/layer1/2A/state={state}/**/*_run_report.json")

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from civiltime import contracts
+from civiltime.contracts.authority import require_agreement
 from civiltime.errors import CivilTimeError, Invalid
 from civiltime.states import (
     s0_gate,
@@ -118,7 +118,8 @@ def run_state(run: Run, state: State[Any], options: Options) -> dict[str, Any]:
         ctx = Context(run, state.id, folder, log, options)
         work: Work = Work(ctx)
         try:
-            with _own_words():
+            with _own_words(state.id):
+                require_agreement((*state.inputs, *state.outputs))
                 work = state.begin(ctx)
                 attempt.check(state, "before", work)
                 state.compute(work)
@@ -140,12 +141,12 @@ def run_state(run: Run, state: State[Any], options: Options) -> dict[str, Any]:
 
 
 @contextmanager
-def _own_words() -> Iterator[None]:
+def _own_words(state: str) -> Iterator[None]:
     """Whatever else goes wrong inside a state leaves it under a code, never as a traceback."""
     try:
         yield
     except Invalid as finding:
-        raise as_error("S0", "2A-WS-030", finding) from finding
+        raise as_error(state, "2A-WS-030", finding) from finding
     except CivilTimeError:
         raise
     except MemoryError:
@@ -227,7 +228,3 @@ def state_by_id(state_id: str) -> State[Any]:
     """The state of that id."""
     return next(s for s in STATES if s.id == state_id)
 
-
-def shared_codes() -> set[str]:
-    """Every code of the table that belongs to a state, for tests of completeness."""
-    return {c for c, e in contracts.error_codes().items() if e.state.startswith("S")}

@@ -92,8 +92,17 @@ class Gate(Work):
 
     @cached_property
     def overrides(self) -> tuple[Override, ...]:
-        """The rows of ``tz_overrides.yaml``."""
-        return parse_overrides(self.ctx.run.path("tz_overrides").read_bytes())
+        """The rows of ``tz_overrides.yaml``; 030 whoever asks first."""
+        try:
+            return parse_overrides(self.ctx.run.path("tz_overrides").read_bytes())
+        except Invalid as finding:
+            finding.code = "030"
+            raise
+
+    @property
+    def active(self) -> tuple[Override, ...]:
+        """The overrides that hold on the day of the run."""
+        return active_overrides(self.overrides, date_of(self.ctx.verified_at_utc))
 
     def release(self, dataset_id: str) -> str:
         """The pinned release of a reference dataset; 010 where none is pinned."""
@@ -112,8 +121,7 @@ class Gate(Work):
         ids = ["validation_bundle_1B", "validation_passed_flag_1B", "site_locations", TZ_WORLD]
         ids += ["tzdb_release", *POLICIES]
         if self.ctx.run.workspace.pins.get("merchant_mcc_map"):
-            day = date_of(self.ctx.verified_at_utc)
-            if any(o.scope == "mcc" for o in active_overrides(self.overrides, day)):
+            if any(o.scope == "mcc" for o in self.active):
                 ids.append("merchant_mcc_map")
         return ids
 
@@ -242,19 +250,19 @@ def tzdb_well_formed(work: Gate) -> None:
 
 
 def overrides_valid(work: Gate) -> None:
-    """The overrides are well formed, unique while active, and name known zones."""
-    day = date_of(work.ctx.verified_at_utc)
-    for code, check in (
-        ("031", lambda: require_unique(active_overrides(work.overrides, day))),
-        ("032", lambda: require_known(work.overrides, work.boundaries[2])),
-    ):
-        try:
-            check()
-        except Invalid as finding:
-            finding.code = finding.code or code
-            raise
+    """The overrides are well formed."""
     work.counts["overrides_total"] = len(work.overrides)
-    work.counts["overrides_active"] = len(active_overrides(work.overrides, day))
+    work.counts["overrides_active"] = len(work.active)
+
+
+def overrides_unique(work: Gate) -> None:
+    """At most one active override stands for a target."""
+    require_unique(work.active)
+
+
+def overrides_known(work: Gate) -> None:
+    """Every override names a zone of the boundaries."""
+    require_known(work.overrides, work.boundaries[2])
 
 
 def policies_valid(work: Gate) -> None:
@@ -531,7 +539,9 @@ VALIDATORS: tuple[Validator[Gate], ...] = (
     Validator("V-04", "010", "the minimum set is there", minimum_set_present, "before"),
     Validator("V-07", "020", "tz_world is WGS 84 and not empty", boundaries_are_wgs84, "before"),
     Validator("V-08", "022", "the tz release is well formed", tzdb_well_formed, "before"),
-    Validator("V-09", "030", "the overrides are valid", overrides_valid, "before"),
+    Validator("V-09", "030", "the overrides are well formed", overrides_valid, "before"),
+    Validator("V-09b", "031", "one active override per target", overrides_unique, "before"),
+    Validator("V-09c", "032", "overrides name known zones", overrides_known, "before"),
     Validator("V-22", "033", "the other policies are valid", policies_valid, "before"),
     Validator("V-21", "090", "the frozen authorities are unchanged", authorities_frozen, "before"),
     Validator("V-05b", "015", "every input has a digest and a version", digests_valid),
