@@ -28,6 +28,7 @@ from civiltime.reference.site_rows import (
     row_problems,
 )
 from civiltime.states.precedence import Ints, Sites, country_iso
+from civiltime.workspace.shape import arrow_schema
 from civiltime.workspace.tables import open_batches
 
 
@@ -46,7 +47,8 @@ def ordered_batches(folder: Path, batch_rows: int) -> Iterator[Sites]:
 
 def sorted_batches(folder: Path, batch_rows: int) -> Iterator[Sites]:
     """The same for a partition in any order: read whole, sorted by the key."""
-    table = pa.Table.from_batches(list(open_batches(folder, "site_locations", batch_rows)))
+    batches = list(open_batches(folder, "site_locations", batch_rows))
+    table = pa.Table.from_batches(batches, arrow_schema("site_locations"))
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
     ordered = frame.sort(KEY).to_arrow(compat_level=pl.CompatLevel.oldest())
