@@ -7,10 +7,10 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
+from tests.conftest import Small
 
 from civiltime.errors import CivilTimeError, Invalid
 from civiltime.states.chain import as_error, state_by_id
-from tests.conftest import Small
 
 Test = TypeVar("Test", bound=Callable[..., None])
 

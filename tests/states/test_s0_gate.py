@@ -11,6 +11,8 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.conftest import Small
+from tests.states.proofs import proves, require_refusal, require_validator
 
 from civiltime import contracts
 from civiltime.contracts import authority
@@ -18,8 +20,6 @@ from civiltime.errors import Invalid
 from civiltime.states import s0_gate
 from civiltime.states.context import SealedInput
 from civiltime.workspace.bundle import seal_1b
-from tests.conftest import Small
-from tests.states.proofs import proves, require_refusal, require_validator
 
 OTHER = "f" * 64
 MCC_OVERRIDE = """\
