@@ -37,6 +37,7 @@ def write_values(grid: Grid, lon: Floats, lat: Floats, out: Codes) -> bool:
     size = min(PIECE, len(lon))
     x_space, y_space = np.empty(size), np.empty(size)
     at_space, value_space = np.empty(size, np.int64), np.empty(size, np.int32)
+    waiting: list[Longs] = []
     for start in range(0, len(lon), PIECE):
         piece = slice(start, start + PIECE)
         here = slice(len(lon[piece]))
@@ -54,8 +55,11 @@ def write_values(grid: Grid, lon: Floats, lat: Floats, out: Codes) -> bool:
         np.take(grid.cells, at, out=value, mode="clip")
         out[piece] = value
         divided = np.flatnonzero(value < 0)
-        if len(divided):
-            divided += start
+        divided += start
+        waiting.append(divided)
+        if start + PIECE >= len(lon) or sum(map(len, waiting)) > PIECE:
+            divided = np.concatenate(waiting)
+            waiting.clear()
             out[divided] = descend(grid, lon[divided], lat[divided], out[divided])
     return True
 
@@ -82,41 +86,43 @@ def resolve_leaves(grid: Grid, codes: ZoneSetCodes, lon: Floats, lat: Floats, ou
     points = np.flatnonzero(out < 0)
     if not len(points):
         return
-    leaf = ~out[points] >> 1
-    point, leaf = _unchained(grid.stream, points, leaf)
-    edges = grid.stream[leaf[:, None] + np.arange(3)].sum(axis=1, dtype=np.int64)
-    ends = np.cumsum(edges + 1)
+    place, leaf = _unchained(grid.stream, ~out[points] >> 1)
+    lon, lat = lon[points[place]], lat[points[place]]
+    kinds = np.cumsum(grid.stream[leaf[:, None] + np.arange(3)], axis=1)
+    ends = np.cumsum(kinds[:, 2] + 1)
     steps = np.arange(PAIRS, int(ends[-1]) + PAIRS + 1, PAIRS)
     owners, zones = [], []
     for begin, end in zip(
         np.searchsorted(ends, steps - PAIRS), np.searchsorted(ends, steps), strict=True
     ):
         some = slice(int(begin), int(end))
-        where = point[some]
-        mask = masks(grid, lon[where], lat[where], leaf[some])
+        mask = masks(grid, lon[some], lat[some], leaf[some], kinds[some])
         owner, zone = _zones(grid.stream, leaf[some], mask)
-        owners.append(where[owner])
+        owners.append(place[some][owner])
         zones.append(zone)
-    owner = np.searchsorted(points, np.concatenate(owners))
-    out[points] = codes_of(owner, np.concatenate(zones), len(points), codes)
+    out[points] = codes_of(np.concatenate(owners), np.concatenate(zones), len(points), codes)
 
 
-def masks(grid: Grid, lon: Floats, lat: Floats, leaf: Longs) -> Ints:
-    """Which polygons of its leaf cover each point: a mask int32[n]."""
+def masks(grid: Grid, lon: Floats, lat: Floats, leaf: Longs, kinds: Longs) -> Ints:
+    """Which polygons of its leaf cover each point: a mask int32[n].
+
+    ``kinds`` int64[n, 3] are each leaf's places one past its last edge of class V, N and L.
+    """
     stream = grid.stream
-    kinds = stream[leaf[:, None] + np.arange(3)]
-    kinds = np.cumsum(kinds, axis=1)  # one past the last edge of class V, N and L
     point, rank = spread(np.zeros_like(leaf), kinds[:, 2] - 1)
     at = (leaf + HEADER + stream[leaf + 3])[point] + EDGE * rank
     result = stream[leaf + 4]
 
     y = lat[point]
-    low, high = degrees(grid.values, stream[at + 1]), degrees(grid.values, stream[at + 3])
+    low = degrees(grid.values, stream.take(at + 1, mode="clip"))
+    above = np.flatnonzero(y >= low)
+    point, rank, at, y, low = point[above], rank[above], at[above], y[above], low[above]
+    high = degrees(grid.values, stream.take(at + 3, mode="clip"))
     is_v = rank < kinds[point, 0]
     passed = is_v & (y >= high)
     np.bitwise_xor.at(result, point[passed], stream[at[passed] + 4])
 
-    near = np.flatnonzero((y >= low) & (y <= high))
+    near = np.flatnonzero(y <= high)
     point, at, y, low, high = point[near], at[near], y[near], low[near], high[near]
     is_v, is_n = is_v[near], (rank[near] < kinds[point, 1]) & ~is_v[near]
     x, mask = lon[point], stream[at + 4]
@@ -135,16 +141,16 @@ def masks(grid: Grid, lon: Floats, lat: Floats, leaf: Longs) -> Ints:
     return result
 
 
-def _unchained(stream: Ints, points: Longs, leaf: Longs) -> tuple[Longs, Longs]:
-    """(point, leaf) pairs: several for a point whose leaf has more polygons than a mask."""
+def _unchained(stream: Ints, leaf: Longs) -> tuple[Longs, Longs]:
+    """(place, leaf) pairs: several for a place whose leaf has more polygons than a mask."""
     head = stream[leaf]
     if (head >= 0).all():
-        return points, leaf
+        return np.arange(len(leaf)), leaf
     place, part = spread(np.zeros_like(leaf), np.maximum(-head, 1) - 1)
     chained = head[place] < 0
     leaf = leaf[place]
     leaf[chained] = stream[leaf[chained] + 1 + part[chained]]
-    return points[place], leaf
+    return place, leaf
 
 
 def _zones(stream: Ints, leaf: Longs, mask: Ints) -> tuple[Longs, Ints]:

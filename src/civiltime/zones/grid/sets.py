@@ -20,11 +20,10 @@ def codes_of(owner: Longs, zone: Ints | Longs, owners: int, codes: ZoneSetCodes)
     result = np.zeros(owners, np.int64)
     pairs = owner * codes.zone_count + zone
     if (pairs[1:] <= pairs[:-1]).any():
-        pairs = np.unique(pairs)
-    owner, zone = np.divmod(pairs, max(codes.zone_count, 1))
+        owner, zone = np.divmod(np.unique(pairs), codes.zone_count)
     first = np.flatnonzero(np.append(True, owner[1:] != owner[:-1])[: len(owner)])
     size = np.diff(np.append(first, len(owner)))
-    digits = zone + 1
+    digits = zone.astype(np.int64) + 1
     result[owner[first]] = digits[first]
     for place in (1, 2):
         more = first[size > place]
