@@ -1,0 +1,1 @@
+"""The tests: unit, properties, states, end to end."""

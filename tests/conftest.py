@@ -82,7 +82,7 @@ def civiltime(*arguments: str | Path) -> Said:
     finally:
         sys.argv = before
     out.flush()
-    return Said(code, out.buffer.getvalue().decode(), err.getvalue())  # type: ignore[attr-defined]
+    return Said(code, out.buffer.getvalue().decode(), err.getvalue())
 
 
 @dataclass
@@ -149,17 +149,13 @@ class Small:
 
     def publish_sites(self, table: pa.Table) -> None:
         """Replace the upstream by one with these rows, gated like any other, row rules aside."""
-        import civiltime.reference.upstream as module
+        from unittest.mock import patch
+
+        from civiltime.reference.upstream import publish_upstream
 
         shutil.rmtree(self.root / "upstream")
-        checked = module.check_rows
-        module.check_rows = lambda *_args, **_kwargs: None
-        try:
-            module.publish_upstream(
-                self.root / "upstream", "test", {}, {"test": "0" * 64}, {SEED: table}
-            )
-        finally:
-            module.check_rows = checked
+        with patch("civiltime.reference.upstream.check_rows"):
+            publish_upstream(self.root / "upstream", "test", {}, {"test": "0" * 64}, {SEED: table})
 
 
 def sites(*rows: tuple[int, str, int, float, float]) -> pa.Table:

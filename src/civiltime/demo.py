@@ -24,6 +24,7 @@ from civiltime.workspace.publish import replace_file
 from civiltime.workspace.runs import Run, list_run_ids, open_run
 
 RELEASE = "2026c"
+Progress = Callable[[str, float], None]
 
 
 def run_demo(
@@ -31,7 +32,7 @@ def run_demo(
     posture: Posture,
     seeds: Sequence[int],
     sites: int,
-    progress: Callable[[str, float], None] = lambda _label, _share: None,
+    progress: Progress = lambda _label, _share: None,
 ) -> dict[int, tuple[Run, list[dict[str, Any]]]]:
     """Prepare the workspace, publish the upstream, run S0 to S5; runs and reports by seed."""
     workspace = prepare(folder, progress)
@@ -51,13 +52,18 @@ def run_demo(
     for seed in seeds:
         run_id = _earlier_run(workspace, seed, fingerprint)
         run = start_run(workspace, seed, fingerprint=fingerprint, run_id=run_id)
-        label = f"seed {seed}: "
-        options = Options(progress=lambda text, share, label=label: progress(label + text, share))
-        result[seed] = (run, run_chain(run, options))
+        result[seed] = (
+            run,
+            run_chain(run, Options(progress=_labelled(progress, f"seed {seed}: "))),
+        )
     return result
 
 
-def prepare(folder: Path, progress: Callable[[str, float], None]) -> Workspace:
+def _labelled(progress: Progress, label: str) -> Progress:
+    return lambda text, share: progress(label + text, share)
+
+
+def prepare(folder: Path, progress: Progress) -> Workspace:
     """The demo's workspace: references of release 2026c, demo authorities pinned."""
     made = not (folder / CONFIG_NAME).is_file()
     workspace = init_workspace(folder) if made else open_workspace(folder)

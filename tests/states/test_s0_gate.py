@@ -216,7 +216,7 @@ def test_a_changed_policy_can_not_enter_a_published_run(small_run: Small) -> Non
 def sealed(**fields: str) -> SealedInput:
     known = {"asset_id": "a", "asset_kind": "config", "basename": "a", "version_tag": "1"}
     rest = {"schema_ref": "s", "catalog_path": "p", "sha256_hex": "0" * 64, "license_class": "l"}
-    return SealedInput(**(known | rest | fields), size_bytes=1)  # type: ignore[arg-type]
+    return SealedInput(**(known | rest | fields), size_bytes=1)
 
 
 @proves("2A-S0-016", "2A-S0-017")

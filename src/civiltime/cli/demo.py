@@ -67,7 +67,7 @@ def _seeds(text: str) -> list[int]:
 def _summary(runs: dict[int, Any]) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
     from civiltime.cli.chain import run_summary
 
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for seed, (run, reports) in runs.items():
         summary = run_summary(run.id, reports)
         counts = summary["counts"]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from civiltime.cli.output import HERE, JsonOption, Progress, WorkspaceOption, say, say_json
+
+if TYPE_CHECKING:
+    from civiltime.reference.ingest import IngestedReference
+    from civiltime.workspace.config import Workspace
 
 app = typer.Typer(
     help="Bring boundaries, the tz database or sites into the workspace.", no_args_is_help=True
@@ -99,7 +104,14 @@ def _mapping(columns: str | None) -> dict[str, str]:
     return {name.strip(): yours.strip() for name, yours in (p.split("=") for p in pairs)}
 
 
-def _reference(step, source, release, workspace, *, as_json):  # type: ignore[no-untyped-def]
+def _reference(
+    step: Callable[[Workspace, str, str], IngestedReference],
+    source: str,
+    release: str,
+    workspace: Path,
+    *,
+    as_json: bool,
+) -> None:
     from civiltime.workspace.config import find_workspace
 
     progress = Progress(quiet=as_json)

@@ -8,7 +8,9 @@ an entry that the registry lacks or gives no licence.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from civiltime import contracts
 from civiltime.errors import Invalid
@@ -37,8 +39,10 @@ def _conflict(dataset_id: str) -> str | None:
         return f"the schema {dataset.schema_ref} calls itself {schema.get('$id')}"
     if any(f"{{{token}}}" not in dataset.path for token in dataset.partitions):
         return f"its path {dataset.path} lacks one of its partitions"
-    if dataset.format not in TABLES:
-        return None
+    return _table_conflict(dataset, schema) if dataset.format in TABLES else None
+
+
+def _table_conflict(dataset: contracts.Dataset, schema: Mapping[str, Any]) -> str | None:
     columns = schema.get("properties")
     if schema.get("type") != "object" or columns is None:
         return f"it is {dataset.format}, but its schema is not of a row"

@@ -227,4 +227,3 @@ def _report(
 def state_by_id(state_id: str) -> State[Any]:
     """The state of that id."""
     return next(s for s in STATES if s.id == state_id)
-

@@ -71,7 +71,8 @@ class Context:
     @cached_property
     def gate(self) -> dict[str, Any]:
         """The published S0 receipt, verified against S0's run report and this run."""
-        return self._gate_document("s0_gate_receipt_2A")
+        document: dict[str, Any] = self._gate_document("s0_gate_receipt_2A")
+        return document
 
     @cached_property
     def sealed(self) -> Mapping[str, SealedInput]:

@@ -120,9 +120,9 @@ class Gate(Work):
         """The ids of the inputs to seal, in the order of specification 3.0."""
         ids = ["validation_bundle_1B", "validation_passed_flag_1B", "site_locations", TZ_WORLD]
         ids += ["tzdb_release", *POLICIES]
-        if self.ctx.run.workspace.pins.get("merchant_mcc_map"):
-            if any(o.scope == "mcc" for o in self.active):
-                ids.append("merchant_mcc_map")
+        pinned = self.ctx.run.workspace.pins.get("merchant_mcc_map")
+        if pinned and any(o.scope == "mcc" for o in self.active):
+            ids.append("merchant_mcc_map")
         return ids
 
 

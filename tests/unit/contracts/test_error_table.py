@@ -67,7 +67,8 @@ def test_a_code_says_what_is_wrong_and_what_to_do(code: ErrorCode) -> None:
 
 def test_only_the_warnings_of_the_specification_and_our_own_warn() -> None:
     assert {code.code for code in CODES if code.effect == "warn"} == {
-        "2A-S0-019", "2A-S0-070", "2A-S1-070", "2A-S1-071", "2A-S1-072", "2A-S2-070", "2A-WS-005", "2A-RD-005",
+        "2A-S0-019", "2A-S0-070", "2A-S1-070", "2A-S1-071", "2A-S1-072",
+        "2A-S2-070", "2A-WS-005", "2A-RD-005",
     }  # fmt: skip
 
 
