@@ -41,6 +41,8 @@ TIE = 1e-6
 PIECE = 2_000.0
 """Metres: a longer half of a segment is divided before its foot is sought."""
 PARTS = 8
+KEPT = 3_000_000
+"""Segments whose trees are kept, some 120 MB; no country has as many."""
 ROUNDS = (0.05, 0.002)
 """Half widths, in shares of a segment, of the parabolas that refine a foot."""
 
@@ -61,7 +63,18 @@ class Tree:
     segments: Floats
     zone: Ints
     levels: tuple[Level, ...]
-    """From the segments up to at most ``FAN`` balls; ball ``i`` holds ``FAN * i`` and on."""
+    """From the balls on segments up to at most ``FAN``; ball ``i`` holds ``FAN * i`` and on."""
+
+    def balls(self, depth: int, number: Longs) -> Level:
+        """Some balls, by number: at depth 0 those around segments, which aren't kept."""
+        if depth == 0:
+            return around(*self.segments[number].T)
+        level = self.levels[depth - 1]
+        return Level(level.lon[number], level.lat[number], level.radius[number])
+
+    def count(self, depth: int) -> int:
+        """How many balls there are at a depth."""
+        return len(self.levels[depth - 1].lon) if depth else len(self.segments)
 
 
 @dataclass
@@ -112,9 +125,12 @@ class NearestZone:
         return float(self.among(np.array([lon]), np.array([lat]), (zone,))[1][0])
 
     def _tree(self, zones: tuple[int, ...], polygons: Longs) -> Tree:
-        if zones not in self._trees:
-            self._trees[zones] = grow(*boundary(self.world, polygons))
-        return self._trees[zones]
+        """The tree of some zones; the ones asked longest ago give way."""
+        tree = self._trees.pop(zones, None) or grow(*boundary(self.world, polygons))
+        self._trees[zones] = tree
+        while len(self._trees) > 1 and sum(len(t.zone) for t in self._trees.values()) > KEPT:
+            del self._trees[next(iter(self._trees))]
+        return tree
 
 
 def boundary(world: World, polygons: Longs) -> tuple[Floats, Ints]:
@@ -128,7 +144,7 @@ def boundary(world: World, polygons: Longs) -> tuple[Floats, Ints]:
 
 def grow(segments: Floats, zone: Ints) -> Tree:
     """The balls over a country's segments."""
-    levels = [_leaves(*segments.T)]
+    levels = [around(*segments.T)]
     while len(levels[-1].lon) > FAN:
         below = levels[-1]
         count = len(below.lon)
@@ -141,10 +157,10 @@ def grow(segments: Floats, zone: Ints) -> Tree:
         least[below.lat * lat[ball] < 0] = 0.0
         reach = curve_bound(turn, below.lat - lat[ball], least) + below.radius
         levels.append(Level(lon, lat, np.maximum.reduceat(reach, np.arange(0, count, FAN))))
-    return Tree(segments, zone, tuple(levels))
+    return Tree(segments, zone, tuple(levels[1:]))
 
 
-def _leaves(x0: Floats, y0: Floats, x1: Floats, y1: Floats) -> Level:
+def around(x0: Floats, y0: Floats, x1: Floats, y1: Floats) -> Level:
     """One ball for each segment, around its middle."""
     least = np.where(y0 * y1 < 0, 0.0, np.minimum(np.abs(y0), np.abs(y1)))
     return Level((x0 + x1) / 2, (y0 + y1) / 2, curve_bound(x1 - x0, y1 - y0, least) / 2)
@@ -153,18 +169,17 @@ def _leaves(x0: Floats, y0: Floats, x1: Floats, y1: Floats) -> Level:
 def nearest(tree: Tree, lon: Floats, lat: Floats) -> tuple[Ints, Floats]:
     """The zone int32[n] whose boundary is nearest to each point, and metres float64[n]."""
     most = np.full(len(lon), np.inf)
-    top = len(tree.levels[-1].lon)
+    top = tree.count(len(tree.levels))
     point = np.repeat(np.arange(len(lon)), top)
     ball = np.tile(np.arange(top), len(lon))
-    for depth in range(len(tree.levels) - 1, -1, -1):
-        level = tree.levels[depth]
-        kept = _near(lon, lat, point, Level(*(a[ball] for a in _arrays(level))), most)
+    for depth in range(len(tree.levels), -1, -1):
+        kept = _near(lon, lat, point, tree.balls(depth, ball), most)
         point, ball = point[kept], ball[kept]
         if depth:
-            below = len(tree.levels[depth - 1].lon)
             point = np.repeat(point, FAN)
             ball = (ball[:, None] * FAN + np.arange(FAN)).ravel()
-            point, ball = point[ball < below], ball[ball < below]
+            there = ball < tree.count(depth - 1)
+            point, ball = point[there], ball[there]
     distance, point, ball = _feet(tree.segments, lon, lat, point, ball, most)
     least = np.full(len(lon), np.inf)
     np.minimum.at(least, point, distance)
@@ -176,10 +191,6 @@ def nearest(tree: Tree, lon: Floats, lat: Floats) -> tuple[Ints, Floats]:
     least = np.full(len(lon), np.inf)
     np.minimum.at(least, point[chosen], distance[chosen])
     return zone, least
-
-
-def _arrays(level: Level) -> tuple[Floats, Floats, Floats]:
-    return level.lon, level.lat, level.radius
 
 
 def _near(lon: Floats, lat: Floats, point: Longs, balls: Level, most: Floats) -> Longs:
@@ -195,7 +206,7 @@ def _feet(
     """Metres from points to segments: (metres, point, segment) of the pairs that may be least."""
     ends = segments[owner]
     while True:  # long segments: into parts, until each part is short
-        balls = _leaves(*ends.T)
+        balls = around(*ends.T)
         kept = _near(lon, lat, point, balls, most)
         point, owner, ends, radius = point[kept], owner[kept], ends[kept], balls.radius[kept]
         long = radius > PIECE

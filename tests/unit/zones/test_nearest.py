@@ -59,13 +59,14 @@ def test_no_place_of_a_boundary_is_outside_its_ball() -> None:
     ]
     world = world_of([("A/B", "AA", polygon) for polygon in (ring, *islands)])
     tree = grow(*boundary(world, np.arange(5)))
-    assert len(tree.levels) == 3
+    assert [tree.count(depth) for depth in range(3)] == [418, 27, 2]
     share = np.linspace(0, 1, 9)[:, None]
     x0, y0, x1, y1 = tree.segments.T
     lon, lat = (x0 + (x1 - x0) * share).ravel(), (y0 + (y1 - y0) * share).ravel()
     segment = np.tile(np.arange(len(x0)), 9)
-    for depth, level in enumerate(tree.levels):
+    for depth in range(3):
         ball = segment // FAN**depth
+        level = tree.balls(depth, np.arange(tree.count(depth)))
         away = metres(level.lon[ball], level.lat[ball], lon, lat)
         assert (away <= level.radius[ball] + 1e-6).all()
 
@@ -121,6 +122,21 @@ def test_short_distances_are_right_to_a_micrometre(away: float) -> None:
     assert ask(nearest, 5 + away, 6 + away, "BB")[1] == pytest.approx(
         karney(5 + away, 6 + away, 5, 6), abs=1e-6
     )
+
+
+def test_only_so_many_boundaries_are_kept(
+    islands: NearestZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lon, lat = np.full(5, 60.0), np.full(5, 1.0)
+    countries = ["AA", "BB", "AQ", "FJ", "BB"]
+    zone, distance = islands(lon, lat, countries)
+    assert len(islands._trees) == 4
+    monkeypatch.setattr("civiltime.zones.nearest.KEPT", 9)
+    frugal = NearestZone(islands.world)
+    for i, iso in enumerate(countries):
+        answer = frugal(lon[i : i + 1], lat[i : i + 1], [iso])
+        assert (answer[0][0], answer[1][0]) == (zone[i], distance[i])
+        assert len(frugal._trees) <= 2
 
 
 def test_inside_a_hole_the_hole_is_the_boundary() -> None:
