@@ -172,17 +172,20 @@ def open_run(workspace: Workspace, run_id: str) -> Run:
         raise CivilTimeError(
             "2A-WS-011", f"{workspace.lane} has no run {run_id}", {"run_id": run_id}
         )
+    where = workspace.relative(path)
     try:
-        document = json.loads(path.read_bytes())
-        check_document(document, "run_receipt", workspace.relative(path))
+        raw = path.read_bytes()
+        document = json.loads(raw)
+        check_document(document, "run_receipt", where)
         claimed = document.pop("receipt_sha256")
         receipt = RunReceipt(**document)
-        if claimed != self_digest(document):
-            raise Invalid(f"{workspace.relative(path)} was changed after it was written")
+        if claimed != self_digest(document) or raw != people_json(receipt.document()):
+            raise Invalid(f"{where} was changed after it was written")
         if receipt.run_id != run_id:
-            raise Invalid(f"{workspace.relative(path)} is the receipt of run {receipt.run_id}")
-    except (ValueError, UnicodeDecodeError) as error:
-        raise CivilTimeError("2A-WS-012", str(error), {"run_id": run_id}) from None
+            raise Invalid(f"{where} is the receipt of run {receipt.run_id}")
+    except (OSError, ValueError, RecursionError) as error:
+        why = str(error) if isinstance(error, Invalid) else f"{where} can't be read: {error}"
+        raise CivilTimeError("2A-WS-012", why, {"run_id": run_id}) from None
     return Run(workspace, receipt)
 
 
