@@ -60,6 +60,10 @@ _TAG = re.compile(r"20[0-9]{2}[a-z]?")
 def read_archive(data: bytes, name: str) -> Mapping[str, bytes]:
     """Every zone of an archive, links included: tzid -> TZif bytes.
 
+    In a compiled tree the names of zones begin with a capital letter; the tables beside them
+    (``zone.tab``, ``tzdata.zi``) don't.  So a zone whose content was damaged is not taken for
+    a table and left out.
+
     Raises :class:`Invalid` when the archive can't be trusted or read, holds no zone, or
     needs ``zic`` where there is none (its ``code`` is then the full 2A-IN-022).
     """
@@ -69,8 +73,12 @@ def read_archive(data: bytes, name: str) -> Mapping[str, bytes]:
     zones = {
         path.removeprefix(ZONEINFO): content
         for path, content in members.items()
-        if path.startswith(ZONEINFO) and content[:4] == b"TZif"
+        if path.startswith(ZONEINFO)
+        and (content[:4] == b"TZif" or path.removeprefix(ZONEINFO)[:1].isupper())
     }
+    damaged = next((z for z, content in zones.items() if content[:4] != b"TZif"), None)
+    if damaged is not None:
+        raise Invalid(f"{name} holds {damaged}, which is named like a zone and is no TZif file")
     if not zones:
         raise Invalid(f"{name} holds neither the tz database's source nor compiled zones")
     return _named_properly(zones, name)
