@@ -13,7 +13,7 @@ from typing import Any
 
 from civiltime.errors import CivilTimeError
 from civiltime.reference.demo import Posture, authorities_yaml, authority_reports, demo_upstream
-from civiltime.reference.ingest import ingest_tz_world, ingest_tzdb, under_codes
+from civiltime.reference.ingest import ingest_tz_world, ingest_tzdb, under_codes, writing
 from civiltime.reference.tz_world import open_table
 from civiltime.states.chain import run_chain
 from civiltime.states.context import Options
@@ -38,7 +38,7 @@ def run_demo(
     workspace = prepare(folder, progress)
     progress(f"{posture}: placing {sites:,} sites for {len(seeds)} seeds", 0.0)
     boundaries = workspace.path("tz_world_{release}", release=RELEASE)
-    with under_codes():
+    with under_codes(), writing(workspace):
         fingerprint = demo_upstream(
             workspace.upstream_root,
             posture,

@@ -2,7 +2,8 @@
 
 The law: a source is read whole and checked before anything is written; what was published
 once is never replaced (the same bytes are a ``REUSE``); a release that was ingested becomes
-the one that new runs seal.  Refusals end under the codes of the IN family, or under the
+the one that new runs seal; one process at a time writes here, and removes what one that was
+killed left.  Refusals end under the codes of the IN family, or under the
 code of the state that owns the law (2A-S1-056 for a row).
 """
 
@@ -24,7 +25,14 @@ from civiltime.reference.upstream import publish_upstream
 from civiltime.tzdb.archive import read_members, zone_tab_of
 from civiltime.workspace.config import Workspace
 from civiltime.workspace.digest import sha256_bytes, sha256_file
-from civiltime.workspace.publish import Publish, people_json, publish_folder, staging
+from civiltime.workspace.publish import (
+    Publish,
+    clean_staging,
+    clean_temporaries,
+    people_json,
+    publish_folder,
+    staging,
+)
 
 BOUNDARY_PACKAGE = {"package", "package:timezonefinder-data", "timezonefinder-data"}
 TZDB_PACKAGE = {"package", "package:tzdata", "tzdata"}
@@ -85,13 +93,14 @@ def ingest_tz_world(workspace: Workspace, source: str, release: str) -> Ingested
         )
     path = workspace.path("tz_world_{release}", release=release)
     provenance = workspace.path("tz_world_provenance", release=release)
-    publish = _publish(
+    pinned, publish = _publish(
         workspace,
         path.parent,
         {path.name: world.parquet, provenance.name: people_json(world.provenance)},
+        ("tz_world", release),
     )
     return IngestedReference(
-        workspace.pin("tz_world", release),
+        pinned,
         "tz_world",
         release,
         workspace.relative(path),
@@ -111,7 +120,7 @@ def ingest_tzdb(workspace: Workspace, source: str, release: str) -> IngestedRefe
             else tzdb.read_source(Path(source), release)
         )
     folder = workspace.path("tzdb_release", release=release)
-    publish = _publish(
+    pinned, publish = _publish(
         workspace,
         folder,
         {
@@ -121,9 +130,10 @@ def ingest_tzdb(workspace: Workspace, source: str, release: str) -> IngestedRefe
             ),
             "tzdb_release.provenance.json": people_json(found.provenance),
         },
+        ("tzdb", release),
     )
     return IngestedReference(
-        workspace.pin("tzdb", release),
+        pinned,
         "tzdb",
         release,
         workspace.relative(folder / found.archive_name),
@@ -143,10 +153,11 @@ def ingest_sites(
     ignore_extra: bool = False,
 ) -> IngestedSites:
     """Publish a site file as an upstream of its own: partition, bundle, flag."""
-    with under_codes(), _lock(workspace):
+    with under_codes():
         table = read_sites(path, columns, ignore_extra=ignore_extra)
         parameters = {"seed": str(seed), "columns": dict(columns or {})}
         sources = {path.name: sha256_file(path)}
+    with under_codes(), writing(workspace):
         fingerprint = publish_upstream(
             workspace.upstream_root, "ingest_sites", parameters, sources, {seed: table}
         )
@@ -159,26 +170,33 @@ def ingest_sites(
     )
 
 
-def _publish(workspace: Workspace, folder: Path, files: Mapping[str, bytes]) -> Publish:
-    with _lock(workspace), staging(folder.parent) as stage:
-        staged = stage / "release"
-        staged.mkdir()
-        for name, data in files.items():
-            (staged / name).write_bytes(data)
-        try:
-            return publish_folder(staged, folder).publish
-        except Invalid as finding:
-            raise CivilTimeError(
-                "2A-IN-030",
-                f"{workspace.relative(folder)} holds this release with other content",
-                finding.context,
-            ) from None
+def _publish(
+    workspace: Workspace, folder: Path, files: Mapping[str, bytes], pin: tuple[str, str]
+) -> tuple[Workspace, Publish]:
+    with writing(workspace):
+        clean_staging(folder.parent)
+        with staging(folder.parent) as stage:
+            staged = stage / "release"
+            staged.mkdir()
+            for name, data in files.items():
+                (staged / name).write_bytes(data)
+            try:
+                publish = publish_folder(staged, folder).publish
+            except Invalid as finding:
+                raise CivilTimeError(
+                    "2A-IN-030",
+                    f"{workspace.relative(folder)} holds this release with other content",
+                    finding.context,
+                ) from None
+        return workspace.pin(*pin), publish
 
 
 @contextmanager
-def _lock(workspace: Workspace) -> Iterator[None]:
-    """One writer of references and upstreams at a time; a dead one's lock is free."""
+def writing(workspace: Workspace) -> Iterator[None]:
+    """One writer of references, upstreams and pins at a time; a dead one's lock is free."""
     with FileLock(workspace.root / ".ingest.lock"):
+        clean_staging(workspace.upstream_root)
+        clean_temporaries(workspace.root)
         yield
 
 

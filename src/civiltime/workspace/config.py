@@ -78,7 +78,7 @@ class Workspace:
         """Pin a release in ``civiltime.toml``; comments and order stay."""
         path = self.root / CONFIG_NAME
         document = tomlkit.parse(path.read_text("utf-8"))
-        document["pins"][name] = release
+        document.setdefault("pins", tomlkit.table())[name] = release
         replace_file(path, tomlkit.dumps(document).encode())
         return replace(self, pins={**self.pins, name: release})
 
@@ -138,13 +138,7 @@ def open_workspace(folder: Path) -> Workspace:
     if data.get("format") != 1:
         raise wrong(f"format is {data.get('format')!r}; this version reads format = 1")
     for key in ("lane", "upstream"):
-        value = data.get(key)
-        if (
-            not isinstance(value, str)
-            or not value
-            or value.startswith("/")
-            or ".." in value.split("/")
-        ):
+        if not _below(data.get(key)):
             raise wrong(f"{key} must be a path below the workspace, such as {DEFAULT_LANE!r}")
     pins = data.get("pins", {})
     if not isinstance(pins, dict) or not all(isinstance(v, str) for v in pins.values()):
@@ -155,5 +149,12 @@ def open_workspace(folder: Path) -> Workspace:
     return Workspace(folder, data["lane"].rstrip("/"), data["upstream"].rstrip("/"), pins)
 
 
-def _below(path: str) -> bool:
-    return bool(path) and not path.startswith("/") and ".." not in path.split("/")
+def _below(path: object) -> bool:
+    """Whether ``path`` is a relative path that stays below its folder."""
+    return (
+        isinstance(path, str)
+        and path.strip("/ .") != ""
+        and not path.startswith("/")
+        and ".." not in path.split("/")
+        and path.isprintable()
+    )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from civiltime.workspace.digest import FileDigest, digest_folder, partition_hash
 
 STAGING = ".staging"
 Publish = Literal["NEW", "REUSE"]
+_TEMPORARY = re.compile(r"\..+\.[0-9]+-[0-9a-f]{8}\.tmp")
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,13 @@ def staging(root: Path) -> Iterator[Path]:
 def clean_staging(root: Path) -> None:
     """Remove what a crashed writer left; call it only while holding the lock of ``root``."""
     shutil.rmtree(root / STAGING, ignore_errors=True)
+
+
+def clean_temporaries(folder: Path) -> None:
+    """Remove what :func:`replacing` left in a folder when it was killed; hold the lock."""
+    for path in folder.glob(".*.tmp"):
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def publish_folder(staged: Path, target: Path) -> Published:

@@ -27,7 +27,12 @@ from civiltime.errors import CivilTimeError, Invalid
 from civiltime.workspace.clock import now_utc
 from civiltime.workspace.config import Workspace
 from civiltime.workspace.digest import self_digest
-from civiltime.workspace.publish import clean_staging, people_json, replace_file
+from civiltime.workspace.publish import (
+    clean_staging,
+    clean_temporaries,
+    people_json,
+    replace_file,
+)
 from civiltime.workspace.shape import check_document
 
 RUN_ID = re.compile(r"[a-f0-9]{32}")
@@ -109,6 +114,8 @@ class Run:
             ) from None
         try:
             clean_staging(self.folder)
+            for folder in (self.folder, *self.folder.glob("reports/**/")):
+                clean_temporaries(folder)
             yield
         finally:
             lock.release()
@@ -136,7 +143,12 @@ def create_run(
     run_id: str | None = None,
     role: str = "candidate",
 ) -> Run:
-    """Make a run's folder and receipt: the run's one reading of the clock."""
+    """Make a run's folder and receipt: the run's one reading of the clock.
+
+    The receipt is written under the run's lock and never twice: where another process was
+    faster, its receipt is the run's.  2A-WS-010 while it writes, 2A-WS-013 where its run is
+    of another seed or fingerprint.
+    """
     receipt = RunReceipt(
         run_id=run_id or secrets.token_hex(16),
         seed=seed,
@@ -151,10 +163,15 @@ def create_run(
     )
     run = Run(workspace, receipt)
     path = run.path("run_receipt")
-    if path.exists():
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with run.locked():
+        if not path.exists():
+            replace_file(path, people_json(receipt.document()))
+            return run
+    made = open_run(workspace, run.id)
+    if made.tokens != run.tokens:
         raise CivilTimeError("2A-WS-013", f"run {run.id} exists already", {"run_id": run.id})
-    replace_file(path, people_json(receipt.document()))
-    return run
+    return made
 
 
 def open_run(workspace: Workspace, run_id: str) -> Run:
