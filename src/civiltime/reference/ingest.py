@@ -9,6 +9,7 @@ code of the state that owns the law (2A-S1-056 for a row).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from civiltime.workspace.publish import (
 )
 
 BOUNDARY_PACKAGE = {"package", "package:timezonefinder-data", "timezonefinder-data"}
+RELEASE_TAG = re.compile(r"20[0-9]{2}[a-z]?")
 TZDB_PACKAGE = {"package", "package:tzdata", "tzdata"}
 
 
@@ -85,6 +87,7 @@ def under_codes(family: str = "2A-IN") -> Iterator[None]:
 def ingest_tz_world(workspace: Workspace, source: str, release: str) -> IngestedReference:
     """Seal a release of the boundaries from a file, or from the package."""
     with under_codes():
+        _require_tag(release)
         zone_tab = _zone_tab(workspace, release)
         world = (
             tz_world.from_package(release, zone_tab)
@@ -114,6 +117,7 @@ def ingest_tz_world(workspace: Workspace, source: str, release: str) -> Ingested
 def ingest_tzdb(workspace: Workspace, source: str, release: str) -> IngestedReference:
     """Seal a release of the tz database from an archive, or from the package."""
     with under_codes():
+        _require_tag(release)
         found = (
             tzdb.pack_package(release)
             if source in TZDB_PACKAGE
@@ -168,6 +172,14 @@ def ingest_sites(
         merchants=pc.count_distinct(table["merchant_id"]).as_py(),
         countries=pc.count_distinct(table["legal_country_iso"]).as_py(),
     )
+
+
+def _require_tag(release: str) -> None:
+    """A release has a fixed name, and the name is safe in a path."""
+    if not RELEASE_TAG.fullmatch(release):
+        raise Invalid(
+            f"{release!r} is not the tag of a release, such as 2026c", code="2A-S0-014"
+        )
 
 
 def _publish(

@@ -6,6 +6,7 @@ dictionary; releases are pinned by name, and ``latest`` is not a name.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from civiltime.workspace.publish import replace_file
 
 CONFIG_NAME = "civiltime.toml"
 DEFAULT_LANE = "runs/fix-data-engine/segment_2A"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 PINS = ("tz_world", "tzdb", "merchant_mcc_map")
 DEFAULTS = {
     "tz_nudge": "tz_nudge.yml",
@@ -146,6 +148,9 @@ def open_workspace(folder: Path) -> Workspace:
     strange = sorted(pins.keys() - set(PINS))
     if strange:
         raise wrong(f"[pins] has unknown {', '.join(strange)}; known are {', '.join(PINS)}")
+    unsafe = sorted(k for k, v in pins.items() if not _NAME.fullmatch(v))
+    if unsafe:
+        raise wrong(f"[pins] {unsafe[0]} = {pins[unsafe[0]]!r} is not the name of a release")
     return Workspace(folder, data["lane"].rstrip("/"), data["upstream"].rstrip("/"), pins)
 
 

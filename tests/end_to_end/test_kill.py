@@ -1,0 +1,236 @@
+"""A crash at any instant: nothing partial is visible, and the next run completes.
+
+The commands are real processes, killed right before their n-th change of the file system
+(:mod:`tests.end_to_end.killable`), for every n until they complete.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.conftest import SEED, SITES_CSV, Small
+
+from civiltime.workspace.config import open_workspace
+from civiltime.workspace.digest import self_digest
+from civiltime.workspace.runs import open_run
+
+Tree = dict[str, bytes]
+
+
+@dataclass
+class Killable:
+    """Real processes of ``civiltime`` that die where they are told to."""
+
+    server: subprocess.Popen[str]
+
+    def __call__(self, kill_at: int, *argv: str | Path) -> dict[str, int]:
+        """Run a command; its signal, exit code and number of changes."""
+        assert self.server.stdin is not None
+        assert self.server.stdout is not None
+        self.server.stdin.write(json.dumps({"kill_at": kill_at, "argv": list(map(str, argv))}))
+        self.server.stdin.write("\n")
+        self.server.stdin.flush()
+        answer: dict[str, int] = json.loads(self.server.stdout.readline())
+        return answer
+
+    def killed(self, kill_at: int, *argv: str | Path) -> bool:
+        """Whether the command died there; else it must have completed."""
+        answer = self(kill_at, *argv)
+        assert answer["signal"] in {0, signal.SIGKILL}, answer
+        assert answer["signal"] or answer["code"] == 0, answer
+        return answer["signal"] == signal.SIGKILL
+
+
+@pytest.fixture
+def killable(tmp_path: Path) -> Iterator[Killable]:
+    """The server of such processes, for everything below the test's folder."""
+    with subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("killable.py"), tmp_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        yield Killable(server)
+
+
+def tree(folder: Path) -> Tree:
+    """Every file below a folder and its bytes."""
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
+
+
+def partitions(files: Tree) -> dict[str, Tree]:
+    """Files by the partition they are published in, as one rename makes them visible."""
+    found: dict[str, Tree] = {}
+    for path, data in files.items():
+        parts = path.split("/")
+        last = max(i for i, part in enumerate(parts) if part.startswith("manifest_fingerprint="))
+        found.setdefault("/".join(parts[: last + 1]), {})[path] = data
+    return found
+
+
+def require_whole(small: Small, reference: Tree) -> None:
+    """Each partition there is complete, each report is one, and no half of the run is read."""
+    whole = partitions(reference)
+    for name, files in partitions(tree(small.folder / "data")).items():
+        assert files == whole[name], name
+    for path in (small.folder / "reports").rglob("*.json"):
+        report = json.loads(path.read_bytes())
+        assert report.pop("report_sha256") == self_digest(report)
+    said = small.cli("read", small.run_id, "--out", "read.parquet", "--format", "parquet")
+    bundle = small.partition("validation_bundle_2A").is_dir()
+    assert (said.code == 0) == bundle, said.out
+
+
+def require_clean(small: Small) -> None:
+    """What the killed process left is gone; the cache may be deleted at any time as it is."""
+    left = [p for p in small.root.rglob(".*") if p.name not in {".lock", ".ingest.lock"}]
+    assert [p for p in left if not p.is_relative_to(small.root / "cache")] == []
+
+
+def started(small: Small) -> Tree:
+    """Make the run's receipt, complete the run once, and keep only the receipt."""
+    assert small.run().code == 0
+    reference = tree(small.folder / "data")
+    forget(small)
+    return reference
+
+
+def forget(small: Small) -> None:
+    """Leave nothing of the run but its receipt."""
+    for path in small.folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "run_receipt.json":
+            path.unlink()
+
+
+def run_arguments(small: Small) -> tuple[str | Path, ...]:
+    return ("run", "--seed", str(SEED), "--run-id", small.run_id, "-w", small.root)
+
+
+def require_recovery(small: Small, killable: Killable, reference: Tree) -> None:
+    """The next run completes with the bytes of an uninterrupted one."""
+    assert killable(0, *run_arguments(small))["code"] == 0
+    assert tree(small.folder / "data") == reference
+    assert small.cli("verify", small.run_id).code == 0
+    require_clean(small)
+
+
+def kill_everywhere(small: Small, killable: Killable, first: int, step: int) -> int:
+    """Kill the run at every ``step``-th change and let the next one recover; how often."""
+    reference, kills = started(small), 0
+    while killable.killed(first + kills * step, *run_arguments(small)):
+        require_whole(small, reference)
+        require_recovery(small, killable, reference)
+        forget(small)
+        kills += 1
+    return kills
+
+
+def test_a_run_killed_here_and_there_leaves_whole_partitions_and_is_completed(
+    small: Small, killable: Killable
+) -> None:
+    assert kill_everywhere(small, killable, 5, 29) >= 4
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_change_leaves_whole_partitions_and_is_completed(
+    small: Small, killable: Killable
+) -> None:
+    assert kill_everywhere(small, killable, 1, 1) >= 100
+
+
+def test_crash_after_crash_the_run_gets_done(small: Small, killable: Killable) -> None:
+    """Every attempt goes on from what the killed one before it left."""
+    reference = started(small)
+    shutil.rmtree(small.root / "cache")
+    at = 7
+    while killable.killed(at, *run_arguments(small)):
+        require_whole(small, reference)
+        at += 13
+    assert at > 50
+    require_recovery(small, killable, reference)
+
+
+def test_a_run_killed_before_its_receipt_is_made_anew(small: Small, killable: Killable) -> None:
+    """A killed process may leave a folder without a receipt, and a lock without a holder."""
+    for at in range(1, 12):
+        assert killable.killed(at, *run_arguments(small))
+        assert small.run().code == 0
+        assert small.cli("verify", small.run_id).code == 0
+        require_clean(small)
+        shutil.rmtree(small.folder)
+
+
+def test_sites_killed_anywhere_have_no_flag_without_rows(
+    small: Small, killable: Killable, tmp_path: Path
+) -> None:
+    published = tree(small.root / "upstream")
+    shutil.rmtree(small.root / "upstream")
+    (tmp_path / "sites.csv").write_text(SITES_CSV)
+    ingest = ("ingest", "sites", tmp_path / "sites.csv", "--seed", "42", "-w", small.root)
+    kills = 0
+    while killable.killed(kills + 1, *ingest):
+        files = {k: v for k, v in tree(small.root / "upstream").items() if ".staging" not in k}
+        assert files.items() <= published.items()
+        if any(path.endswith("_passed.flag") for path in files):
+            assert files == published
+        assert killable(0, *ingest)["code"] == 0
+        assert tree(small.root / "upstream") == published
+        require_clean(small)
+        shutil.rmtree(small.root / "upstream")
+        kills += 1
+    assert kills > 15
+
+
+def test_a_release_killed_anywhere_is_pinned_only_when_it_is_there(
+    small: Small, killable: Killable, small_boundaries: Path
+) -> None:
+    toml = (small.root / "civiltime.toml").read_text()
+    published = tree(small.root / "reference")
+    ingest = ("ingest", "tz-world", small_boundaries, "--release", "2026c", "-w", small.root)
+    at = 1
+    while True:
+        shutil.rmtree(small.root / "reference")
+        (small.root / "civiltime.toml").write_text(toml.replace('tz_world = "2026c"\n', ""))
+        if not killable.killed(at, *ingest):
+            break
+        pinned = "tz_world" in open_workspace(small.root).pins
+        files = {k: v for k, v in tree(small.root / "reference").items() if ".staging" not in k}
+        assert files in ({}, published)
+        assert not pinned or files == published
+        at += 3
+    assert at > 12
+    assert killable(0, *ingest)["code"] == 0
+    assert (tree(small.root / "reference"), open_workspace(small.root).pins["tz_world"]) == (
+        published,
+        "2026c",
+    )
+    require_clean(small)
+
+
+def test_a_lock_without_a_process_does_not_block(small: Small) -> None:
+    small.folder.mkdir(parents=True)
+    (small.folder / ".lock").write_text(f"{2**22}\n")
+    assert small.run().code == 0
+
+
+def test_a_lock_with_a_process_refuses_at_once(small_run: Small) -> None:
+    run = open_run(open_workspace(small_run.root), small_run.run_id)
+    before = tree(small_run.folder)
+    with run.locked():
+        said = small_run.run()
+    assert (said.code, said.error) == (1, "2A-WS-010")
+    assert small_run.run_id in said.json["error"]["message"]
+    assert tree(small_run.folder) == before
+    assert small_run.run().code == 0
