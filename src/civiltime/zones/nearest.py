@@ -6,10 +6,10 @@ as everywhere in the boundaries.  Nothing is projected, so neither the antimerid
 is a special place.  Distances that differ by less than a micrometre are a tie, which the zone
 first in byte order of the tzids wins.
 
-How: a country's segments are the leaves of a tree of balls, each ball a centre and a radius
-in metres that no part of it exceeds.  Geodesic distance is a metric, so a ball is no nearer
-than the distance of its centre less its radius: a bound that holds, and that leaves a handful
-of segments for each point.  All points go down the tree together.
+How: a country's segments are the leaves of a tree of balls, each ball a centre on the boundary
+and a radius in metres that no part of it exceeds.  Geodesic distance is a metric, so a ball is
+no nearer than the distance of its centre less its radius: a bound that holds, and that leaves
+a handful of segments for each point.  All points go down the tree together.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
 
-FAN = 16
+FAN = 4
 """Balls in a ball."""
 AT_ONCE = 2_000
 """Points that go down the tree together."""
@@ -196,7 +196,7 @@ def nearest(tree: Tree, lon: Floats, lat: Floats) -> tuple[Ints, Floats]:
 def _near(lon: Floats, lat: Floats, point: Longs, balls: Level, most: Floats) -> Longs:
     """Which (point, ball) pairs may hold the nearest place; lowers ``most`` by point."""
     least, at_most = bounds(lon[point], lat[point], balls.lon, balls.lat)
-    np.minimum.at(most, point, at_most + balls.radius)
+    np.minimum.at(most, point, at_most)  # the centre is itself a place of the boundary
     return np.flatnonzero(least - balls.radius <= most[point] + SLACK)
 
 
