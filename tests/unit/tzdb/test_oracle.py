@@ -114,7 +114,8 @@ def test_every_transition_and_every_week_of_two_centuries_agree(
         if first == tzid:
             said += disagreements(timetable, tzid, data)
         else:  # a link: the same bytes, the same pairs
-            for ours, theirs in zip(timetable.pairs(tzid), timetable.pairs(first), strict=True):
-                assert np.array_equal(ours, theirs)
+            ours, theirs = timetable.pairs(tzid), timetable.pairs(first)
+            assert np.array_equal(ours[0], theirs[0])
+            assert np.array_equal(ours[1], theirs[1])
     assert len(seen) > 300
     assert said == []
