@@ -43,9 +43,10 @@ def sha256_file(path: Path) -> str:
     """SHA-256 of a file's raw bytes, read in constant memory.
 
     A chain asks for the same file several times.  Its digest is remembered for this process
-    under the file's identity (device, inode, size, time of its last write), so that each
-    digest is computed once and a written file is read again.  A file written so shortly
-    before that its next write could carry the same time isn't remembered.
+    under the file's identity (device, inode, size, time of the inode's last change, which no
+    program can set), so that each digest is computed once and a written file is read again.
+    A file changed so shortly before that its next change could carry the same time isn't
+    remembered.
     """
     with path.open("rb") as stream:
         identity = _identity(stream.fileno())
@@ -66,7 +67,7 @@ _remembered: dict[tuple[int, int, int, int], str] = {}
 
 def _identity(descriptor: int) -> tuple[int, int, int, int]:
     status = os.fstat(descriptor)
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns
 
 
 def canonical_json(document: Any) -> bytes:
