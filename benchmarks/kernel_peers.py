@@ -12,8 +12,8 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import shapely
 
 from benchmarks.kernel_world import (
@@ -104,29 +104,54 @@ def installed_peers(lon: Floats, lat: Floats) -> dict[str, Peer]:
     return peers
 
 
+def measure(sites: int = 1_000_000, rounds: int = 7) -> dict[str, Any]:
+    """Sites per second of every method: median, least and greatest over the rounds."""
+    world = real_world()
+    lon, lat = city_sites(sites)
+    zones = ZoneIndex.of(world)
+    peers = ours(zones, lon, lat) | installed_peers(lon, lat) | shapely_peers(world, lon, lat)
+    seconds = interleaved({name: peer.run for name, peer in peers.items()}, rounds)
+    codes = zones.candidates(lon, lat)
+    result: dict[str, Any] = {
+        "sites": len(lon),
+        "rounds": rounds,
+        "in_several_zones": int((codes > len(zones.tzids)).sum()),
+        "methods": {},
+    }
+    for name, peer in peers.items():
+        rate, greatest, least = (peer.sites / s for s in spread(seconds[name]))
+        result["methods"][name] = {
+            "sites_per_second": rate,
+            "least": least,
+            "greatest": greatest,
+            "answers": peer.answers,
+        }
+    return result
+
+
+def show(result: dict[str, Any]) -> None:
+    """The result as a table, and how many times timezonefinder's batch it is."""
+    say(f"{machine()}; {result['sites']:,} sites around cities, {result['rounds']} rounds")
+    say(f"{result['in_several_zones']:,} sites lie in more than one zone\n")
+    say(f"{'':42}{'M sites/s':>10}   (least to greatest)   answers")
+    methods = result["methods"]
+    for name, m in methods.items():
+        rate, least, greatest = (m[k] / 1e6 for k in ("sites_per_second", "least", "greatest"))
+        say(f"{name:42}{rate:10.4g}   ({least:.4g} to {greatest:.4g})   {m['answers']}")
+    for name in [n for n in methods if n.startswith("timezonefinder")]:
+        for how in ("NumPy", "compiled"):
+            mine = methods[f"civiltime, {how}, 1 thread"]["sites_per_second"]
+            times = mine / methods[name]["sites_per_second"]
+            say(f"{how}, one thread: {times:.0f} times {name}")
+
+
 def main() -> int:
     """Measure and say; the exit status."""
     parser = argparse.ArgumentParser(description="Compare the lookup with its peers.")
     parser.add_argument("--sites", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    world = real_world()
-    lon, lat = city_sites(options.sites)
-    zones = ZoneIndex.of(world)
-    peers = ours(zones, lon, lat) | installed_peers(lon, lat) | shapely_peers(world, lon, lat)
-    seconds = interleaved({name: peer.run for name, peer in peers.items()}, options.rounds)
-    codes = zones.candidates(lon, lat)
-    say(f"{machine()}; {len(lon):,} sites around cities, {options.rounds} rounds")
-    say(f"{int((codes > len(zones.tzids)).sum()):,} sites lie in more than one zone\n")
-    say(f"{'':42}{'M sites/s':>10}   (least to greatest)   answers")
-    for name, peer in peers.items():
-        rate, greatest, least = (peer.sites / s / 1e6 for s in spread(seconds[name]))
-        say(f"{name:42}{rate:10.4g}   ({least:.4g} to {greatest:.4g})   {peer.answers}")
-    rates = {name: peers[name].sites / np.median(seconds[name]) for name in peers}
-    for name in [n for n in peers if n.startswith("timezonefinder")]:
-        numpy, compiled = (rates[f"civiltime, {how}, 1 thread"] for how in ("NumPy", "compiled"))
-        say(f"\nagainst {name}: NumPy {numpy / rates[name]:.0f} times, ")
-        say(f"compiled {compiled / rates[name]:.0f} times, both on one thread")
+    show(measure(options.sites, options.rounds))
     return 0
 
 
