@@ -1,12 +1,14 @@
 """Runs ``civiltime`` commands that kill themselves at a chosen change of the file system.
 
-A script, driven line by line over stdin and stdout: ``{"kill_at": n, "argv": [...]}`` runs
-one command in a fork of this process and answers ``{"signal": s, "code": c, "changes": k}``.
+A script, driven line by line over stdin and stdout: ``{"kill_at": n, "kinds": [...], "argv":
+[...]}`` runs one command in a fork of this process and answers ``{"signal": s, "code": c,
+"changes": k}``.
 
 A change is a file opened for writing, a folder made, a rename, a removal, or a flush to the
-disk, below ``--root`` and outside its logs.  The command dies by SIGKILL right before its
-n-th change; ``kill_at`` 0 lets it finish.  Nothing of civiltime is replaced: the changes are
-counted by an audit hook, so none that is added later can be forgotten here.
+disk, below the root that is given and outside its logs; ``kinds`` says which of these count.
+The command dies by SIGKILL right before its n-th change; ``kill_at`` 0 lets it finish.
+Nothing of civiltime is replaced: the changes are counted by an audit hook, so none that is
+added later can be forgotten here.
 """
 
 from __future__ import annotations
@@ -17,14 +19,14 @@ import signal
 import sys
 from pathlib import Path
 
-CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "shutil.rmtree"}
+FLUSH = "fsync"
 
 
 class Changes:
     """Counts changes below ``root``, and dies at the ``kill_at``-th."""
 
-    def __init__(self, root: str, kill_at: int) -> None:
-        self.root, self.kill_at, self.count = root, kill_at, 0
+    def __init__(self, root: str, kill_at: int, kinds: list[str]) -> None:
+        self.root, self.kill_at, self.kinds, self.count = root, kill_at, frozenset(kinds), 0
 
     def listen(self) -> None:
         """Install the audit hook, and the one for flushes, which aren't audited."""
@@ -32,19 +34,19 @@ class Changes:
         fsync = os.fsync
 
         def counted(descriptor: int) -> None:
-            self.happened(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+            self.happened(FLUSH, str(Path(f"/proc/self/fd/{descriptor}").readlink()))
             fsync(descriptor)
 
         vars(os)["fsync"] = counted
 
     def heard(self, event: str, arguments: tuple[object, ...]) -> None:
         """One audit event."""
-        if event in CHANGES or (event == "open" and _writes(arguments)):
-            self.happened(str(arguments[0]))
+        if event != "open" or _writes(arguments):
+            self.happened(event, str(arguments[0]) if arguments else "")
 
-    def happened(self, path: str) -> None:
+    def happened(self, kind: str, path: str) -> None:
         """One change of ``path``."""
-        if path.startswith(self.root) and "/logs" not in path:
+        if kind in self.kinds and path.startswith(self.root) and "/logs" not in path:
             self.count += 1
             if self.count == self.kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -57,12 +59,12 @@ def _writes(arguments: tuple[object, ...]) -> bool:
     return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
 
 
-def run(root: str, kill_at: int, argv: list[str]) -> dict[str, int]:
+def run(root: str, kill_at: int, kinds: list[str], argv: list[str]) -> dict[str, int]:
     """Run a command in a fork; how it ended, and how many changes it made."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        changes = Changes(root, kill_at)
+        changes = Changes(root, kill_at, kinds)
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
@@ -94,7 +96,7 @@ def serve(root: str) -> None:
 
     for line in sys.stdin:
         request = json.loads(line)
-        answer = run(root, request["kill_at"], request["argv"])
+        answer = run(root, request["kill_at"], request["kinds"], request["argv"])
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import traceback
+from pathlib import Path
 
 import typer
 
@@ -23,7 +25,7 @@ app.add_typer(ingest.app, name="ingest")
 app.command("run")(chain.run)
 app.command("verify")(readers.verify)
 app.command("read")(readers.read)
-app.command("lookup")(lookup.lookup)
+app.command("lookup", context_settings={"ignore_unknown_options": True})(lookup.lookup)
 app.add_typer(runs.app, name="runs")
 app.command("errors")(errors.errors)
 
@@ -40,8 +42,14 @@ def main() -> None:
         where = f" ({problem.filename})" if problem.filename else ""
         _refuse(CivilTimeError("2A-WS-004", f"{problem.strerror or problem}{where}"))
     except KeyboardInterrupt:
-        print("interrupted; nothing partial was published", file=sys.stderr)  # noqa: T201
+        from civiltime.cli.output import tell
+
+        tell("interrupted; nothing partial was published\n")
         sys.exit(130)
+    except Exception as bug:
+        frame = traceback.extract_tb(bug.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}"
+        _refuse(CivilTimeError("2A-WS-030", f"{type(bug).__name__} at {place}: {bug}"))
 
 
 def _refuse(error: CivilTimeError) -> None:

@@ -18,7 +18,7 @@ def lookup(
 ) -> None:
     """Show the zones that cover a point, their countries, and their next transitions.
 
-    Write a negative number after `--`: civiltime lookup -- -33.87 151.21.
+    For example: civiltime lookup -33.87 151.21.
     """
     from civiltime.consumers.point import look_up
     from civiltime.workspace.config import find_workspace

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
@@ -22,14 +24,39 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 HERE = Path()
 
 
+NOBODY_READS = 141
+"""The exit status of a command whose reader has gone (``| head``), as a shell shows it."""
+
+
+@contextmanager
+def to_reader() -> Iterator[BinaryIO]:
+    """Stdout for bytes; a reader that has seen enough ends the command in silence."""
+    try:
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered must not be tried again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(NOBODY_READS) from None
+
+
 def say(text: str) -> None:
     """A line of result."""
-    sys.stdout.write(text + "\n")
+    with to_reader() as stdout:
+        stdout.write((text + "\n").encode())
 
 
 def say_json(document: Any) -> None:
     """The result as one JSON document."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    say(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def tell(text: str) -> None:
+    """Something on stderr; when nobody can hear it, the work goes on."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def show_error(error: CivilTimeError, *, as_json: bool) -> None:
@@ -43,7 +70,7 @@ def show_error(error: CivilTimeError, *, as_json: bool) -> None:
         lines += textwrap.wrap(
             text, width, initial_indent=f"  {head + ':':6}", subsequent_indent=" " * 8
         )
-    sys.stderr.write("\n".join(lines) + "\n")
+    tell("\n".join(lines) + "\n")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> str:
@@ -76,13 +103,11 @@ class Progress:
             return
         elapsed = time.monotonic() - self.started
         if self.live:
-            sys.stderr.write(f"\r\x1b[2K{elapsed:6.1f} s  {label}")
-            sys.stderr.flush()
+            tell(f"\r\x1b[2K{elapsed:6.1f} s  {label}")
         elif share >= 1.0 or share < 0.0:
-            sys.stderr.write(f"{elapsed:6.1f} s  {label}\n")
+            tell(f"{elapsed:6.1f} s  {label}\n")
 
     def done(self) -> None:
         """Clear the live line."""
         if self.live:
-            sys.stderr.write("\r\x1b[2K")
-            sys.stderr.flush()
+            tell("\r\x1b[2K")

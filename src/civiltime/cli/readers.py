@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from civiltime.cli.output import HERE, JsonOption, WorkspaceOption, say, say_json, show_error
+from civiltime.cli.output import (
+    HERE,
+    JsonOption,
+    WorkspaceOption,
+    say,
+    say_json,
+    show_error,
+    to_reader,
+)
 
+_ROWS_AT_ONCE = 50_000
 RunArgument = Annotated[str, typer.Argument(metavar="RUN_ID", help="The run.")]
 
 
@@ -63,7 +71,10 @@ def read(
     if out is None:
         if table_format is not TableFormat.csv or as_json:
             raise typer.BadParameter("give --out for parquet and arrow, and for --json")
-        frame.write_csv(sys.stdout.buffer)
+        with to_reader() as stdout:
+            stdout.write(frame.clear().write_csv().encode())
+            for part in frame.iter_slices(_ROWS_AT_ONCE):
+                stdout.write(part.write_csv(include_header=False).encode())
         return
     with replacing(out) as temporary:
         if table_format is TableFormat.parquet:

@@ -177,9 +177,7 @@ def ingest_sites(
 def _require_tag(release: str) -> None:
     """A release has a fixed name, and the name is safe in a path."""
     if not RELEASE_TAG.fullmatch(release):
-        raise Invalid(
-            f"{release!r} is not the tag of a release, such as 2026c", code="2A-S0-014"
-        )
+        raise Invalid(f"{release!r} is not the tag of a release, such as 2026c", code="2A-S0-014")
 
 
 def _publish(
