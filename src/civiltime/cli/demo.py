@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,9 +53,15 @@ def demo(
         return
     say(f"{posture.value}: S0 to S5 for {len(runs)} seeds of {sites:,} sites\n")
     say(table(*_summary(runs), right=tuple(range(2, 9))))
-    first = next(iter(runs.values()))[0]
-    say(f"\nread one:    civiltime read {first.id} -w {workspace} --out sites.csv")
-    say(f"verify it:   civiltime verify {first.id} -w {workspace}")
+    first, program = next(iter(runs.values()))[0], _program()
+    say(f"\nverify one:  {program} verify {first.id} -w {workspace}")
+    say(f"read it:     {program} read {first.id} -w {workspace} --out zones.csv")
+
+
+def _program() -> str:
+    """How this program was called, so that the commands shown can be copied."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "civiltime" else "civiltime"
 
 
 def _seeds(text: str) -> list[int]:
