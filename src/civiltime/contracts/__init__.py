@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar, cast
 from civiltime.errors import Effect
 
 T = TypeVar("T")
-Root = Literal["upstream", "workspace", "run"]
+Root = Literal["upstream", "workspace", "run", "lane"]
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,11 @@ FAMILIES = {
     "WS": "WS: the workspace and its runs",
     "IN": "IN: what is brought in",
     "RD": "RD: readers",
+    "CT": "CT: certification",
 }
 """The headings of the error page, in order."""
+
+ROOTS = ("upstream", "workspace", "run", "lane")
 
 DOMAINS = {
     "hex64": (r"^[a-f0-9]{64}$", "a SHA-256 digest"),
@@ -115,8 +118,7 @@ def _error(code: ErrorCode) -> str:
 def contracts_page() -> str:
     """Every dataset, and the fields of every schema, as Markdown."""
     entries = registry()
-    inputs = [d for d in datasets().values() if d.root != "run"]
-    outputs = [d for d in datasets().values() if d.root == "run"]
+    by_root = {root: [d for d in datasets().values() if d.root == root] for root in ROOTS}
     owners: dict[str, list[str]] = {}
     for dataset in datasets().values():
         owners.setdefault(dataset.schema_ref, []).append(dataset.id)
@@ -126,12 +128,15 @@ def contracts_page() -> str:
         "A dataset is named by its id; the dictionary turns the id and the identity of a run "
         "into a path, and nothing else in the program knows a path. The root says which folder "
         "the path starts from: `upstream` and `workspace` lie in the workspace, `run` is the "
-        "folder of one run. A path that ends in `/` is a partition folder.",
+        "folder of one run, `lane` that of all runs of a cycle. A path that ends in `/` is a "
+        "partition folder.",
         "`MF` stands for `manifest_fingerprint={manifest_fingerprint}`, `SEED` for `seed={seed}`.",
         "## Inputs",
-        _dataset_table(inputs, entries),
+        _dataset_table(by_root["upstream"] + by_root["workspace"], entries),
         "## Outputs",
-        _dataset_table(outputs, entries),
+        _dataset_table(by_root["run"], entries),
+        "## Of the lane",
+        _dataset_table(by_root["lane"], entries),
         "## Fields",
         "Tables and objects are strict: what isn't listed is invalid, unless said otherwise. "
         "`?` after a name: the field may be absent. `[]` stands for every item of a list, `*` for "

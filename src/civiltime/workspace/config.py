@@ -52,9 +52,10 @@ class Workspace:
     pins: Mapping[str, str]
 
     def path(self, dataset_id: str, **tokens: str | int) -> Path:
-        """Where a dataset of the workspace or of the upstream lies."""
+        """Where a dataset of the workspace, of the upstream or of the lane lies."""
         dataset = contracts.datasets()[dataset_id]
-        base = {"workspace": self.root, "upstream": self.root / self.upstream}[dataset.root]
+        roots = {"workspace": self.root, "upstream": self.upstream_root, "lane": self.lane_root}
+        base = roots[dataset.root]
         return base / dataset.resolve(**tokens)
 
     @property
