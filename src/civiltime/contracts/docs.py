@@ -41,6 +41,7 @@ FAMILIES = {
     "IN": "IN: what is brought in",
     "RD": "RD: readers",
     "CT": "CT: certification",
+    "GV": "GV: freezes and approvals",
 }
 """The headings of the error page, in order."""
 
