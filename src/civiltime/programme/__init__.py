@@ -1,0 +1,1 @@
+"""The programme: what turns runs into an auditable decision (specification 5)."""
