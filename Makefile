@@ -16,8 +16,8 @@ INSTALL = $(PY) -m pip --disable-pip-version-check install --quiet
 help: ## say what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-demo: .venv/installed ## make a workspace in demo/ and run the chain on real data
-	.venv/bin/civiltime demo -w demo
+demo: .venv/installed ## make a workspace in demo/, run the chain on real data and certify it
+	.venv/bin/civiltime demo -w demo --posture stratified
 
 test: lint ## lint, types, drift of the docs, and every test (also the slow ones)
 	$(PY) -m civiltime.contracts.docs --check

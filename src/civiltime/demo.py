@@ -7,10 +7,11 @@ it twice proves write-once instead of piling up runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from civiltime.certify.certify import Certified, certify, required_seeds
 from civiltime.errors import CivilTimeError
 from civiltime.reference.demo import Posture, authorities_yaml, authority_reports, demo_upstream
 from civiltime.reference.ingest import ingest_tz_world, ingest_tzdb, under_codes, writing
@@ -57,6 +58,22 @@ def run_demo(
             run_chain(run, Options(progress=_labelled(progress, f"seed {seed}: "))),
         )
     return result
+
+
+def certify_demo(
+    folder: Path,
+    runs: Mapping[int, Run],
+    progress: Progress = lambda _label, _share: None,
+) -> Certified | None:
+    """Certify the demo's runs of the seeds that the policy requires; None without any."""
+    workspace = open_workspace(folder)
+    required = required_seeds(workspace)
+    chosen = {seed: run.id for seed, run in runs.items() if seed in required}
+    if not chosen:
+        return None
+    certified = certify(workspace, chosen, progress=progress)
+    progress(f"certified: {certified.verdict}", 1.0)
+    return certified
 
 
 def _labelled(progress: Progress, label: str) -> Progress:

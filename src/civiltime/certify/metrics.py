@@ -133,7 +133,7 @@ def cohort_metrics(countries: Sequence[Country], policy: CertificationPolicy) ->
         "c_multi_share_two_zones": _share(lambda c: c.distinct >= 2, multi),
         "c_multi_median_top1": _median([c.top1 for c in multi]),
         "c_multi_median_gap": _median([c.gap for c in multi]),
-        "c_multi_median_entropy": _median([c.entropy for c in multi]),
+        "c_multi_median_entropy": median(c.entropy for c in multi) if multi else None,
         "c_large_share_top1_below": below[policy.c_large_eligibility],
         "c_large_share_top1_below_multi_tz": below["multi_tz"],
         "c_large_share_top1_below_all": below["all"],
@@ -149,5 +149,5 @@ def _share(holds: Callable[[Country], bool], countries: Sequence[Country]) -> fl
     return sum(map(holds, countries)) / len(countries) if countries else None
 
 
-def _median(values: Sequence[Fraction] | Sequence[float]) -> float | None:
+def _median(values: Sequence[Fraction]) -> float | None:
     return float(median(values)) if values else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from civiltime.cli import chain, demo, errors, ingest, lookup, readers, runs, setup
+from civiltime.cli import certify, chain, demo, errors, ingest, lookup, readers, runs, setup
 from civiltime.errors import CivilTimeError, Invalid
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("run")(chain.run)
 app.command("verify")(readers.verify)
 app.command("read")(readers.read)
 app.command("lookup", context_settings={"ignore_unknown_options": True})(lookup.lookup)
+app.command("certify")(certify.certify)
 app.add_typer(runs.app, name="runs")
 app.command("errors")(errors.errors)
 

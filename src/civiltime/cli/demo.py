@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from civiltime.cli.certify import verdict_page
 from civiltime.cli.output import JsonOption, Progress, say, say_json, table
+
+if TYPE_CHECKING:
+    from civiltime.certify.certify import Certified
 
 DEFAULT_FOLDER = Path("civiltime-demo")
 
@@ -36,26 +40,48 @@ def demo(
 ) -> None:
     """Run the chain on 234,908 real cities, the 2026c boundaries and tz release 2026c.
 
-    A stand-in upstream of that posture is published, then S0 to S5 run for every seed.  A
-    second call repeats the same runs and finds every partition published (REUSE).
+    A stand-in upstream of that posture is published, then S0 to S5 run for every seed, and
+    the runs are certified.  A second call repeats the same runs and finds every partition
+    published (REUSE).  Exit status 0 whatever the verdict: the demo shows, certify judges.
     """
-    from civiltime.demo import run_demo
+    from civiltime.demo import certify_demo, run_demo
 
     numbers = _seeds(seeds)
     progress = Progress(quiet=as_json)
     runs = run_demo(workspace, posture.value, numbers, sites, progress)
+    certified = certify_demo(workspace, {n: run for n, (run, _) in runs.items()}, progress)
     progress.done()
     if as_json:
         from civiltime.cli.chain import run_summary
 
         documents = {str(n): run_summary(run.id, reports) for n, (run, reports) in runs.items()}
-        say_json({"posture": posture.value, "workspace": str(workspace), "runs": documents})
+        about = {"posture": posture.value, "workspace": str(workspace), "runs": documents}
+        say_json({**about, "certification": certified and _certified(certified)})
         return
     say(f"{posture.value}: S0 to S5 for {len(runs)} seeds of {sites:,} sites\n")
     say(table(*_summary(runs), right=tuple(range(2, 9))))
+    if certified:
+        say("\n" + verdict_page(certified.document))
     first, program = next(iter(runs.values()))[0], _program()
     say(f"\nverify one:  {program} verify {first.id} -w {workspace}")
     say(f"read it:     {program} read {first.id} -w {workspace} --out zones.csv")
+    if certified:
+        say(f"certified:   {shown(certified.path)}")
+
+
+def _certified(certified: Certified) -> dict[str, str]:
+    """The certification in short, for a machine."""
+    return {
+        "verdict": certified.verdict,
+        "one_line": str(certified.document["one_line"]),
+        "path": str(certified.path),
+    }
+
+
+def shown(path: Path) -> str:
+    """A path as it is typed from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def _program() -> str:

@@ -1,0 +1,100 @@
+"""Guesses by country: what the reports count, and whether the rows agree (specification 4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from civiltime.certify.observed import COUNTRIES, SCOPES, Counts, Observed
+from civiltime.states.precedence import country_iso, country_number
+
+
+@dataclass(frozen=True)
+class Guesses:
+    """How many of a country's sites geometry alone didn't decide."""
+
+    nudge: int = 0
+    tie_break: int = 0
+    singleton: int = 0
+    fallback: int = 0
+    override: int = 0
+
+
+def guesses_of(row: Mapping[str, int]) -> Guesses:
+    """One country's guesses, from the counts of S1's report."""
+
+    def total(*names: str) -> int:
+        return sum(row.get(name, 0) for name in names)
+
+    return Guesses(
+        nudge=total("nudged"),
+        tie_break=total("tie_breaks_country", "tie_breaks_preference"),
+        singleton=total("singletons"),
+        fallback=total("fallbacks_within", "fallbacks_outside"),
+        override=total(*(f"overrides_{scope}" for scope in SCOPES)),
+    )
+
+
+def misreported(counts: Mapping[str, Mapping[str, int]], seen: Observed) -> str | None:
+    """Where S1's report and the rows differ.
+
+    Rows that no zone covers are singletons or fallbacks; rows that several claim are ties, or
+    guesses among them.  So the three together are as many as the report says, and the two
+    at least as many as the rows that nothing covers.
+    """
+    decided = seen.decided
+
+    def reported(*names: str) -> Counts:
+        column = np.zeros(COUNTRIES, np.int64)
+        for iso, row in counts.items():
+            column[country_number(iso)] = sum(row.get(name, 0) for name in names)
+        return column
+
+    guessed = reported("singletons", "fallbacks_within", "fallbacks_outside")
+    ties = reported("tie_breaks_country", "tie_breaks_preference")
+    compared = [
+        ("sites", reported("sites") != decided.sites),
+        ("nudged", reported("nudged") != decided.nudged),
+        ("singletons and fallbacks", guessed < decided.uncovered),
+        ("ties", guessed + ties != decided.uncovered + decided.contested),
+    ]
+    for number, scope in enumerate(SCOPES):
+        differs = reported(f"overrides_{scope}") != decided.overrides[number]
+        compared.append((f"overrides by {scope}", differs))
+    for what, differs in compared:
+        if differs.any():
+            where = ", ".join(country_iso(int(c)) for c in np.flatnonzero(differs)[:5])
+            return f"S1's report counts other {what} than the rows show ({where})"
+    return None
+
+
+def over_country_cap(
+    guesses: Mapping[str, Guesses], sites: Mapping[str, int], cap: Mapping[str, float]
+) -> str | None:
+    """Countries with enough sites whose share of fallbacks is over the cap."""
+    over = [
+        f"{iso} {g.fallback / sites[iso]:.4f}"
+        for iso, g in guesses.items()
+        if sites[iso] >= max(cap["min_sites"], 1) and g.fallback / sites[iso] > cap["rate"]
+    ]
+    return f"over the cap of {cap['rate']}: {', '.join(over[:5])}" if over else None
+
+
+def unexplained(applied: Sequence[Mapping[str, Any]], seen: Observed) -> str | None:
+    """Overrides without reason or owner, or rows whose override no report names."""
+    bare = [
+        f"{o['scope']} {o['target']}"
+        for o in applied
+        if not (o["reason_code"].strip() and o["owner"].strip())
+    ]
+    if bare:
+        return f"without reason or owner: {', '.join(bare[:5])}"
+    named = {o["scope"] for o in applied}
+    by_rows = {scope for n, scope in enumerate(SCOPES) if seen.decided.overrides[n].any()}
+    if named != by_rows:
+        differing = ", ".join(sorted(named ^ by_rows))
+        return f"S2's report and the rows differ on overrides by {differing}"
+    return None
