@@ -180,18 +180,28 @@ def one_line(over_all: str, judged: Sequence[JudgedSeed], spread: Sequence[Stabi
         below |= {s.metric + " over seeds" for s in spread if s.judged.band == "B"}
         under = f", under the exceptions {', '.join(exempt)}" if exempt else ""
         return f"{over_all}: B on all seeds{under}; short of B+ in {', '.join(sorted(below))}"
-    unread = [f"seed {s}: {j.reason}" for s, j in seeds.items() if j.evidence.reason]
-    missed: dict[str, list[str]] = {}
-    for s, j in seeds.items():
-        if not j.evidence.reason:
-            for g in j.gates:
-                if g.band == "FAIL":
-                    missed.setdefault(g.gate.id, []).append(s)
-    parts = unread + [f"{gate} on {', '.join(on)}" for gate, on in missed.items()]
-    parts += [
-        f"{s.metric} differs too much between seeds" for s in spread if s.judged.band == "FAIL"
-    ]
+    parts = [f"seed {s}: {j.reason}" for s, j in seeds.items() if j.evidence.reason]
+    for on, gates in _missed(seeds).items():
+        where = (
+            "all seeds" if len(on) == len(seeds) else f"seed{'s' * (len(on) > 1)} {', '.join(on)}"
+        )
+        parts.append(f"{', '.join(gates)} on {where}")
+    apart = [s.metric for s in spread if s.judged.band == "FAIL"]
+    parts += [f"{metric} differs too much between seeds" for metric in apart]
     return f"{over_all}: {'; '.join(parts)}"
+
+
+def _missed(seeds: Mapping[str, JudgedSeed]) -> dict[tuple[str, ...], list[str]]:
+    """Failing gates by the seeds on which they fail."""
+    by_gate: dict[str, list[str]] = {}
+    for seed, judged in seeds.items():
+        for gate in judged.gates:
+            if gate.band == "FAIL" and not judged.evidence.reason:
+                by_gate.setdefault(gate.gate.id, []).append(seed)
+    by_seeds: dict[tuple[str, ...], list[str]] = {}
+    for name, on in by_gate.items():
+        by_seeds.setdefault(tuple(on), []).append(name)
+    return by_seeds
 
 
 def seed_metrics(document: Document) -> Document:

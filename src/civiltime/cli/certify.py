@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,7 +78,7 @@ def verdict_page(document: dict[str, Any]) -> str:
     parts += ["\n".join(reasons)] if reasons else []
     parts += [_explained(document)] if document["verdict"] == "FAIL_REALISM" else []
     parts += [_moved(document["movement"])] if document["movement"] else []
-    parts.append(document["one_line"])
+    parts.append(textwrap.fill(document["one_line"], 100))
     return "\n\n".join(part for part in parts if part)
 
 
