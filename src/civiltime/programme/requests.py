@@ -111,7 +111,11 @@ class Request:
 
 def make_request(document: Mapping[str, Any]) -> Request:
     """The request that a document is; 2A-GV-010 where it isn't one."""
-    return read_request(canonical_json(document))
+    try:
+        raw = canonical_json(document)
+    except ValueError as error:
+        raise CivilTimeError("2A-GV-010", f"the request can't be written: {error}") from None
+    return read_request(raw)
 
 
 def read_request(raw: bytes) -> Request:
@@ -157,9 +161,11 @@ def _require_scope(document: Mapping[str, Any]) -> None:
     if knobs and not states:
         raise Invalid("it names policies, but no state that reads them")
     for knob in knobs:
-        policy = knob.split(".")[0]
-        if policy not in KNOBS:
-            raise Invalid(f"{knob} is not a policy; the policies are {', '.join(KNOBS)}")
+        policy, _, field = knob.partition(".")
+        if policy not in KNOBS or "." in field or knob.endswith("."):
+            raise Invalid(
+                f"{knob} is not a policy, or a field of one; the policies are {', '.join(KNOBS)}"
+            )
         readers = contracts.registry()[policy].consumers
         if not set(readers) & set(states):
             raise Invalid(f"{policy} is read by {', '.join(readers)}, none of them is in its scope")

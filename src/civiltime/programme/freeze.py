@@ -1,0 +1,182 @@
+"""Freezing a lane: its best certified runs pinned, with what stands in their way.
+
+The law (specification 5.5): a freeze rests on one certification of the lane, whose runs are all
+still what was certified; without one given, the best is taken.  It pins run and flag of every
+required seed, the policies that those runs sealed, and the approvers who may reopen.  The same
+certification makes the same bytes, so freezing twice changes nothing; another one needs a
+reopen first.  Exceptions that the certification rests on are used up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from civiltime.certify.certify import read_certification
+from civiltime.consumers.verify import Verification, verify_gate
+from civiltime.errors import CivilTimeError, Invalid
+from civiltime.policy.approvers import parse_approvers
+from civiltime.programme.blockers import STATUS, blockers
+from civiltime.programme.decisions import holding
+from civiltime.programme.evidence import named
+from civiltime.programme.lane import field_digests, standing
+from civiltime.programme.ledger import Ledger, used, writing
+from civiltime.programme.requests import KNOBS
+from civiltime.workspace.config import Workspace
+from civiltime.workspace.digest import sha256_bytes
+from civiltime.workspace.publish import Publish, people_json, replace_file
+from civiltime.workspace.runs import Run, open_run
+from civiltime.workspace.shape import check_document
+
+NONE = "2A-GV-042"
+APPROVERS = "approvers_policy"
+REOPEN_CONTRACT = (
+    "contradiction evidence: files of the workspace, by digest",
+    "this freeze, by digest, and the states and policies that may change",
+    "the expected movement: metric, from, to",
+    "an approval by somebody else, with a key of the approvers.yaml that this freeze pins",
+)
+RANK = tuple(reversed(STATUS))
+"""Verdicts from the worst to the best."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A freeze on the disk."""
+
+    path: Path
+    document: Mapping[str, Any]
+    publish: Publish
+
+
+def freeze_lane(workspace: Workspace, certification: Path | None = None) -> Frozen:
+    """Freeze the lane on a certification, or on its best.
+
+    2A-GV-042 where there is none that holds, 2A-GV-043 where the lane is frozen on another.
+    """
+    path = certification or _best(workspace)
+    name, digest = named(workspace, path, NONE)
+    judged = read_certification(workspace.root / name, NONE)
+    runs = {s: _pinned(workspace, s, entry, judged) for s, entry in judged["seeds"].items()}
+    document = {
+        "segment": "2A",
+        "lane": workspace.lane,
+        "status": STATUS[judged["verdict"]],
+        "generated_utc": judged["generated_utc"],
+        "certification": {"path": name, "sha256_hex": digest},
+        "runs": {s: _entry(run, judged, s) for s, run in runs.items()},
+        "policies": _policies(workspace, [run for run in runs.values() if run is not None]),
+        "approvers_sha256_hex": _approvers(workspace),
+        "blockers": blockers(judged),
+        "reopen_contract": list(REOPEN_CONTRACT),
+    }
+    check_document(document, "segment2a_freeze", "the freeze")
+    with writing(workspace) as ledger:
+        return _publish(workspace, ledger, document, judged)
+
+
+def _publish(
+    workspace: Workspace, ledger: Ledger, document: Mapping[str, Any], judged: Mapping[str, Any]
+) -> Frozen:
+    """Write the freeze, then say so in the ledger; a freeze that stands is restored or kept."""
+    target, raw = workspace.path("segment2a_freeze"), people_json(document)
+    digest = sha256_bytes(raw)
+    frozen, lifted = standing(ledger.records)
+    if frozen is not None and lifted is None:
+        if frozen != digest:
+            raise CivilTimeError("2A-GV-043", f"{workspace.lane} is frozen otherwise")
+        replace_file(target, raw)
+        return Frozen(target, document, "REUSE")
+    _use_exceptions(workspace, ledger, judged)
+    replace_file(target, raw)
+    ledger.append(
+        "frozen", digest, document["status"], certification=document["certification"]["path"]
+    )
+    return Frozen(target, document, "NEW")
+
+
+def _best(workspace: Workspace) -> Path:
+    """The lane's certification with the best verdict; of equals the least short, then the last."""
+    pattern = workspace.path("segment2a_certification", runset="*")
+    found = []
+    for path in sorted(pattern.parent.glob(pattern.name)):
+        try:
+            judged = read_certification(path, NONE)
+        except CivilTimeError:
+            continue  # what can't be read is not the best
+        rank = RANK.index(judged["verdict"])
+        found.append((rank, -len(blockers(judged)), judged["generated_utc"], path))
+    if not found:
+        raise CivilTimeError(NONE, f"{workspace.lane} has no certification")
+    return max(found)[3]
+
+
+def _pinned(
+    workspace: Workspace, seed: str, entry: Mapping[str, Any], judged: Mapping[str, Any]
+) -> Run | None:
+    """The run of a seed, its gate verified to be what was certified; None where it has none."""
+    if entry["run_id"] is None:
+        return None
+    stated = {i["seed"]: i for i in judged["inputs"]}.get(seed)
+    if stated is None:
+        return None  # it couldn't be scored: there is nothing to pin
+    try:
+        run = open_run(workspace, entry["run_id"])
+    except CivilTimeError as error:
+        raise CivilTimeError(NONE, f"seed {seed}: {error.message}", {"seed": seed}) from None
+    result = Verification(run.id)
+    verify_gate(run, result)
+    if not result.passed or result.flag_sha256_hex != stated["flag_sha256_hex"]:
+        why = result.findings[0].message if result.findings else "its flag is another one"
+        raise CivilTimeError(
+            NONE, f"seed {seed}: run {run.id} isn't what was certified: {why}", {"run_id": run.id}
+        )
+    return run
+
+
+def _entry(run: Run | None, judged: Mapping[str, Any], seed: str) -> dict[str, Any]:
+    flags = {i["seed"]: i["flag_sha256_hex"] for i in judged["inputs"]}
+    return {
+        "run_id": None if run is None else run.id,
+        "manifest_fingerprint": None if run is None else run.receipt.manifest_fingerprint,
+        "flag_sha256_hex": None if run is None else flags[seed],
+        "verdict": judged["seeds"][seed]["verdict"],
+    }
+
+
+def _policies(workspace: Workspace, runs: list[Run]) -> dict[str, Any]:
+    """Each policy's digests as the runs sealed it; its fields, where it is still that."""
+    found = {}
+    for policy in KNOBS:
+        if policy == APPROVERS:
+            continue
+        sealed = sorted({r.receipt.policies[policy] for r in runs if policy in r.receipt.policies})
+        path = workspace.path(policy)
+        raw = path.read_bytes() if path.is_file() else b""
+        fields = field_digests(raw) if [sha256_bytes(raw)] == sealed else {}
+        found[policy] = {"sha256_hex": sealed, "fields": fields}
+    return found
+
+
+def _approvers(workspace: Workspace) -> str:
+    """The digest of a sound approvers.yaml; 2A-GV-002."""
+    try:
+        raw = workspace.path(APPROVERS).read_bytes()
+        parse_approvers(raw)
+    except (OSError, Invalid) as error:
+        raise CivilTimeError("2A-GV-002", str(error)) from None
+    return sha256_bytes(raw)
+
+
+def _use_exceptions(workspace: Workspace, ledger: Ledger, judged: Mapping[str, Any]) -> None:
+    """Use up the exceptions that the certification rests on; 2A-GV-042 for one that isn't sound."""
+    wanted = {exception["id"] for exception in judged["exceptions"]}
+    for approval, _ in holding(workspace, "exception", judged["generated_utc"]):
+        request = approval.request
+        if request.id in wanted and used(ledger.records, request.sha256_hex, "exception") is None:
+            ledger.append("used", request.sha256_hex, "exception", who=approval.approver.who)
+        wanted.discard(request.id)
+    if wanted:
+        raise CivilTimeError(NONE, f"exception {min(wanted)} isn't approved in this lane")
