@@ -8,7 +8,19 @@ from pathlib import Path
 
 import typer
 
-from civiltime.cli import certify, chain, demo, errors, ingest, lookup, readers, runs, setup
+from civiltime.cli import (
+    certify,
+    chain,
+    demo,
+    errors,
+    governance,
+    ingest,
+    lane,
+    lookup,
+    readers,
+    runs,
+    setup,
+)
 from civiltime.errors import CivilTimeError, Invalid
 
 app = typer.Typer(
@@ -28,6 +40,13 @@ app.command("read")(readers.read)
 app.command("lookup", context_settings={"ignore_unknown_options": True})(lookup.lookup)
 app.command("certify")(certify.certify)
 app.add_typer(runs.app, name="runs")
+app.command("freeze")(lane.freeze)
+app.add_typer(governance.reopen, name="reopen")
+app.add_typer(governance.exception, name="exception")
+app.add_typer(governance.waiver, name="waiver")
+app.command("approve")(governance.approve)
+app.add_typer(governance.keys, name="keys")
+app.add_typer(lane.authorities, name="authorities")
 app.command("errors")(errors.errors)
 
 

@@ -33,13 +33,15 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run S0 to S5: from the gated upstream to a published, gated site_timezones."""
+    from civiltime.programme.candidates import require_open_lane
     from civiltime.states.chain import run_chain
     from civiltime.states.context import Options
     from civiltime.states.start import start_run
     from civiltime.workspace.config import find_workspace
 
-    progress = Progress(quiet=as_json)
-    started = start_run(find_workspace(workspace), seed, fingerprint=fingerprint, run_id=run_id)
+    progress, found = Progress(quiet=as_json), find_workspace(workspace)
+    require_open_lane(found, run_id)
+    started = start_run(found, seed, fingerprint=fingerprint, run_id=run_id)
     if not as_json:
         progress(f"run {started.id}", -1.0)
     reports = run_chain(started, Options(batch_rows=batch_rows, progress=progress))

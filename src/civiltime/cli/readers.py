@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from civiltime.cli.governance import verify_approval
 from civiltime.cli.output import (
     HERE,
     JsonOption,
@@ -31,13 +32,20 @@ class TableFormat(StrEnum):
 
 
 def verify(
-    run_id: RunArgument, workspace: WorkspaceOption = HERE, as_json: JsonOption = False
+    run_id: Annotated[
+        str, typer.Argument(metavar="RUN_ID|APPROVAL", help="The run, or an approval's file.")
+    ],
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
 ) -> None:
-    """Verify every digest, every path, the bundle and its flag, from disk."""
+    """Verify every digest, every path, the bundle and its flag, from disk; or an approval."""
     from civiltime.consumers.verify import verify_run
     from civiltime.workspace.config import find_workspace
-    from civiltime.workspace.runs import open_run
+    from civiltime.workspace.runs import RUN_ID, open_run
 
+    if not RUN_ID.fullmatch(run_id) and Path(run_id).is_file():
+        verify_approval(Path(run_id), workspace, as_json)
+        return
     result = verify_run(open_run(find_workspace(workspace), run_id))
     if as_json:
         say_json(result.as_dict())

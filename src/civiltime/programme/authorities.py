@@ -23,6 +23,7 @@ POSTURES = {"1A": "FROZEN_CERTIFIED_B", "1B": "FROZEN_BEST_EFFORT_BELOW_B"}
 class Authority:
     """One pin."""
 
+    name: str
     posture: str
     report: str
     sha256_hex: str
@@ -36,9 +37,9 @@ class Pins:
     semver: str
     authorities: Mapping[str, Authority]
 
-    def with_pin(self, name: str, authority: Authority) -> Pins:
+    def with_pin(self, authority: Authority) -> Pins:
         """The same pins with one of them set."""
-        return Pins(self.semver, {**self.authorities, name: authority})
+        return Pins(self.semver, {**self.authorities, authority.name: authority})
 
     def yaml(self) -> bytes:
         """The file."""
@@ -49,8 +50,9 @@ class Pins:
         ]
         for name in sorted(self.authorities):
             lines.append(f"  {name}:")
-            for field, value in asdict(self.authorities[name]).items():
-                lines.append(f"    {field}: {json.dumps(value, ensure_ascii=False)}")
+            row = asdict(self.authorities[name])
+            del row["name"]
+            lines += [f"    {k}: {json.dumps(v, ensure_ascii=False)}" for k, v in row.items()]
         return ("\n".join(lines) + "\n").encode()
 
 
@@ -61,7 +63,7 @@ def read_pins(workspace: Workspace) -> Pins:
         data = read_policy(raw, "authorities", "authorities.yaml").data
     except (OSError, Invalid) as error:
         raise CivilTimeError("2A-S0-090", f"authorities.yaml: {error}") from None
-    found = {name: Authority(**row) for name, row in data["authorities"].items()}
+    found = {name: Authority(name, **row) for name, row in data["authorities"].items()}
     return Pins(data["semver"], found)
 
 

@@ -23,11 +23,20 @@ from civiltime.programme.approvals import (
     require_in_force,
     unused,
 )
+from civiltime.programme.authorities import Authority, read_pins
 from civiltime.programme.envelope import sign_request
 from civiltime.programme.evidence import named
 from civiltime.programme.keys import load_signer
-from civiltime.programme.ledger import used, writing
-from civiltime.programme.requests import Kind, Request, expiry, make_request, read_request
+from civiltime.programme.lane import posture
+from civiltime.programme.ledger import read_ledger, used, writing
+from civiltime.programme.requests import (
+    Kind,
+    Request,
+    expiry,
+    make_request,
+    read_request,
+    reopening,
+)
 from civiltime.workspace.clock import now_utc
 from civiltime.workspace.config import Workspace
 from civiltime.workspace.publish import publish_file
@@ -92,6 +101,40 @@ def write_request(
         publish_file(path, request.raw)
         ledger.append("requested", request.sha256_hex, kind, who=request.requester)
     return request, path
+
+
+def reopen_fields(
+    workspace: Workspace,
+    *,
+    states: Sequence[str] = (),
+    knobs: Sequence[str] = (),
+    movements: Sequence[str] = (),
+    authorities: Sequence[Authority] = (),
+) -> dict[str, Any]:
+    """What a reopen request says of its own: with states about the present freeze.
+
+    2A-GV-010 where the lane isn't frozen and states are named.
+    """
+    stands = posture(workspace, read_ledger(workspace))
+    if states and not stands.frozen:
+        raise CivilTimeError("2A-GV-010", f"{workspace.lane} isn't frozen: it takes candidates")
+    pinned = read_pins(workspace).authorities
+    return reopening(
+        frozen_sha256_hex=stands.freeze_sha256_hex if states else None,
+        states=states,
+        knobs=knobs,
+        movements=movements,
+        authorities=[
+            {
+                "name": a.name,
+                "replaces_sha256_hex": pinned[a.name].sha256_hex if a.name in pinned else None,
+                "report": a.report,
+                "sha256_hex": a.sha256_hex,
+                "run_id": a.run_id,
+            }
+            for a in authorities
+        ],
+    )
 
 
 def approve(

@@ -17,7 +17,7 @@ from typing import Any
 from civiltime.certify.certify import read_certification
 from civiltime.consumers.verify import Verification, verify_gate
 from civiltime.errors import CivilTimeError, Invalid
-from civiltime.policy.approvers import parse_approvers
+from civiltime.policy.approvers import ApproversPolicy, parse_approvers
 from civiltime.programme.blockers import STATUS, blockers
 from civiltime.programme.decisions import holding
 from civiltime.programme.evidence import named
@@ -49,6 +49,8 @@ class Frozen:
     path: Path
     document: Mapping[str, Any]
     publish: Publish
+    reopenable: bool
+    """Whether somebody may approve a reopen of it."""
 
 
 def freeze_lane(workspace: Workspace, certification: Path | None = None) -> Frozen:
@@ -56,6 +58,7 @@ def freeze_lane(workspace: Workspace, certification: Path | None = None) -> Froz
 
     2A-GV-042 where there is none that holds, 2A-GV-043 where the lane is frozen on another.
     """
+    approvers, approvers_sha256 = _approvers(workspace)
     path = certification or _best(workspace)
     name, digest = named(workspace, path, NONE)
     judged = read_certification(workspace.root / name, NONE)
@@ -68,18 +71,20 @@ def freeze_lane(workspace: Workspace, certification: Path | None = None) -> Froz
         "certification": {"path": name, "sha256_hex": digest},
         "runs": {s: _entry(run, judged, s) for s, run in runs.items()},
         "policies": _policies(workspace, [run for run in runs.values() if run is not None]),
-        "approvers_sha256_hex": _approvers(workspace),
+        "approvers_sha256_hex": approvers_sha256,
         "blockers": blockers(judged),
         "reopen_contract": list(REOPEN_CONTRACT),
     }
     check_document(document, "segment2a_freeze", "the freeze")
     with writing(workspace) as ledger:
-        return _publish(workspace, ledger, document, judged)
+        publish = _publish(workspace, ledger, document, judged)
+    reopenable = any("reopen" in a.may_approve for a in approvers.approvers)
+    return Frozen(workspace.path("segment2a_freeze"), document, publish, reopenable)
 
 
 def _publish(
     workspace: Workspace, ledger: Ledger, document: Mapping[str, Any], judged: Mapping[str, Any]
-) -> Frozen:
+) -> Publish:
     """Write the freeze, then say so in the ledger; a freeze that stands is restored or kept."""
     target, raw = workspace.path("segment2a_freeze"), people_json(document)
     digest = sha256_bytes(raw)
@@ -88,13 +93,13 @@ def _publish(
         if frozen != digest:
             raise CivilTimeError("2A-GV-043", f"{workspace.lane} is frozen otherwise")
         replace_file(target, raw)
-        return Frozen(target, document, "REUSE")
+        return "REUSE"
     _use_exceptions(workspace, ledger, judged)
     replace_file(target, raw)
     ledger.append(
         "frozen", digest, document["status"], certification=document["certification"]["path"]
     )
-    return Frozen(target, document, "NEW")
+    return "NEW"
 
 
 def _best(workspace: Workspace) -> Path:
@@ -160,14 +165,13 @@ def _policies(workspace: Workspace, runs: list[Run]) -> dict[str, Any]:
     return found
 
 
-def _approvers(workspace: Workspace) -> str:
-    """The digest of a sound approvers.yaml; 2A-GV-002."""
+def _approvers(workspace: Workspace) -> tuple[ApproversPolicy, str]:
+    """The approvers, and the digest of their policy; 2A-GV-002 where it isn't sound."""
     try:
         raw = workspace.path(APPROVERS).read_bytes()
-        parse_approvers(raw)
+        return parse_approvers(raw), sha256_bytes(raw)
     except (OSError, Invalid) as error:
         raise CivilTimeError("2A-GV-002", str(error)) from None
-    return sha256_bytes(raw)
 
 
 def _use_exceptions(workspace: Workspace, ledger: Ledger, judged: Mapping[str, Any]) -> None:

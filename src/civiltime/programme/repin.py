@@ -33,7 +33,7 @@ def authority_of(workspace: Workspace, name: str, report: Path, run_id: str | No
     stated = run_id or _stated_run(workspace.root / path)
     if stated is None or not RUN_ID.fullmatch(stated):
         raise CivilTimeError("2A-GV-051", f"{path} names no run; give --run-id", {"path": path})
-    return Authority(POSTURES[name], path, digest, stated)
+    return Authority(name, POSTURES[name], path, digest, stated)
 
 
 def _stated_run(report: Path) -> str | None:
@@ -71,7 +71,7 @@ def pin_authority(
             ledger.append("pinned", wanted.sha256_hex, f"pin {name}", report=wanted.report)
         else:
             _use(workspace, ledger, name, wanted, approval)
-        replace_file(workspace.path("authorities"), pins.with_pin(name, wanted).yaml())
+        replace_file(workspace.path("authorities"), pins.with_pin(wanted).yaml())
         return wanted, "NEW"
 
 

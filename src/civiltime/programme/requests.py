@@ -103,11 +103,6 @@ class Request:
         pins: set[Scope] = {"authority"} if self.authorities else set()
         return frozenset(opens | pins)
 
-    def allows(self, policy: str, field: str | None = None) -> bool:
-        """Whether a reopen lets that policy, or that field of it, change."""
-        knobs = self.document.get("knobs", ())
-        return policy in knobs or (field is not None and f"{policy}.{field}" in knobs)
-
 
 def make_request(document: Mapping[str, Any]) -> Request:
     """The request that a document is; 2A-GV-010 where it isn't one."""
