@@ -1,0 +1,94 @@
+"""The page: one HTML file with everything in it.
+
+The law: every text of a document is escaped; only pictures that this package drew go in as
+markup; the page loads nothing, and its own policy forbids it to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+
+import jinja2
+from markupsafe import Markup
+
+from civiltime.report import palette, tables, wording
+from civiltime.report.evidence import Evidence
+from civiltime.report.plots import Plot
+
+
+def render_page(evidence: Evidence, site_map: Plot, plots: Sequence[Plot]) -> str:
+    """The whole file."""
+    document = evidence.certification
+    seeds = list(document["seeds"])
+    columns = {s: document["seeds"][s].get("gates") or () for s in seeds}
+    aggregate = {"all seeds": document.get("gates") or ()}
+    verdict, css = wording.verdict(document["verdict"])
+    extracts = document.get("evidence") or {}
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            document=document,
+            evidence=evidence,
+            seeds=seeds,
+            verdict=verdict,
+            verdict_css=css,
+            cards=tables.seed_cards(document),
+            gates=tables.gate_rows(columns),
+            aggregate=tables.gate_rows(aggregate),
+            site_map=site_map,
+            plots=plots,
+            hotspots=tables.hotspots(evidence),
+            attainability=tables.attainability(document),
+            stability=tables.stability(document, seeds),
+            movement=document.get("movement"),
+            governance=tables.governance(document),
+            coupling=tables.records(document.get("coupling")),
+            fallbacks=tables.records(extracts.get("fallbacks")),
+            overrides=tables.records(extracts.get("overrides")),
+            exceptions=tables.records(document.get("exceptions")),
+            performance=tables.performance(evidence),
+            inputs=tables.records(document["inputs"]),
+            countries=tables.countries(evidence),
+            records=tables.records,
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("civiltime.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        figure=wording.figure,
+        words=wording.words,
+        drawing=_drawing,
+        markup=Markup,
+    )
+    environment.globals.update(
+        style=Markup(_file("page.css").replace("/*COLOURS*/", _colours())),
+        script=Markup(_file("page.js")),
+        text_verdict=wording.verdict,
+    )
+    return environment
+
+
+def _drawing(plot: Plot) -> Markup:
+    """Both pictures of a plot; the style sheet shows the one that fits."""
+    label = f"{plot.title}. {plot.reading}"
+    return Markup(plot.wide.inline("wide", label) + plot.narrow.inline("narrow", label))
+
+
+def _file(name: str) -> str:
+    return resources.files("civiltime.report").joinpath("templates", name).read_text("utf-8")
+
+
+def _colours() -> str:
+    names = ("INK", "SOFT", "FAINT", "RULE", "PAPER", "BLUE", "FAIL_TEXT")
+    values = [f"--{n.lower().replace('_', '-')}:{getattr(palette, n)}" for n in names]
+    return ";".join([*values, f"--font:{palette.FONT_STACK}"])

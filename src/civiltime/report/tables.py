@@ -1,0 +1,285 @@
+"""The tables of the page, cell by cell, from what the certification says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from civiltime.report.evidence import STATES, Evidence
+from civiltime.report.strip import strip
+from civiltime.report.wording import DASH, band, figure, margin, share, verdict, words
+
+AXES = ("structure", "governance", "realism", "stability")
+ROWS = 400
+"""Rows of an extract that the page shows; the certification has all of them."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one gate says of one seed."""
+
+    column: str
+    value: str
+    band: str
+    css: str
+    margins: tuple[str, str] | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class GateRow:
+    """A gate: what it asks and the answer of each seed."""
+
+    title: str
+    id: str
+    asks: str
+    b: str
+    b_plus: str
+    strip: str
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True)
+class SeedCard:
+    """A seed's verdict and the size of what was judged."""
+
+    seed: str
+    verdict: str
+    css: str
+    reason: str
+    run_id: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A plain table; ``right`` are the columns of figures, ``note`` what it leaves out."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    right: tuple[bool, ...] = ()
+    note: str = ""
+
+
+def seed_cards(document: Mapping[str, Any]) -> list[SeedCard]:
+    """One card a required seed, present or missing."""
+    cards = []
+    for seed, entry in document["seeds"].items():
+        words_, css = verdict(entry.get("verdict"))
+        metrics = entry.get("metrics") or {}
+        facts = [
+            (title, figure(metrics[key]))
+            for key, title in (
+                ("sites", "sites"),
+                ("countries", "countries"),
+                ("c_multi", "in C_multi"),
+                ("c_large", "in C_large"),
+            )
+            if metrics.get(key) is not None
+        ]
+        cards.append(
+            SeedCard(
+                seed,
+                words_,
+                css,
+                entry.get("reason") or "",
+                entry.get("run_id") or "",
+                tuple(facts),
+            )
+        )
+    return cards
+
+
+def gate_rows(columns: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[GateRow]]:
+    """Rows by axis; ``columns`` are the gates of each seed, in the order of the page."""
+    order: dict[str, Mapping[str, Any]] = {}
+    for gates in columns.values():
+        for gate in gates:
+            order.setdefault(gate["id"], gate)
+    by_axis: dict[str, list[GateRow]] = {}
+    for key in sorted(order, key=lambda k: _axis_rank(order[k]["axis"])):
+        gate = order[key]
+        answers = {
+            name: next((g for g in gates if g["id"] == key), None)
+            for name, gates in columns.items()
+        }
+        required = gate["direction"] == "required"
+        row = GateRow(
+            title=gate["title"],
+            id=key,
+            asks={"at_most": "at most", "at_least": "at least"}.get(gate["direction"], "required"),
+            b="" if required else figure(gate["b"]),
+            b_plus="" if required else figure(gate["b_plus"]),
+            strip="" if required else strip(gate, [a["value"] for a in answers.values() if a]),
+            cells=tuple(_cell(name, a) for name, a in answers.items()),
+        )
+        by_axis.setdefault(gate["axis"], []).append(row)
+    return by_axis
+
+
+def _axis_rank(axis: str) -> int:
+    return AXES.index(axis) if axis in AXES else len(AXES)
+
+
+def _cell(column: str, gate: Mapping[str, Any] | None) -> Cell | None:
+    if gate is None:
+        return None
+    required = gate["direction"] == "required"
+    margins = None if required else (margin(gate["margin_b"]), margin(gate["margin_b_plus"]))
+    value = gate["value"]
+    shown = ("holds" if value else "does not hold") if required else figure(value)
+    name = gate["band"] if gate["band"] in {"B+", "B"} else "FAIL"
+    if required and value:
+        name = "OK"
+    return Cell(column, shown, name, band(gate["band"]), margins, gate.get("detail") or "")
+
+
+def stability(document: Mapping[str, Any], seeds: Sequence[str]) -> Table:
+    """The metrics of each seed and how far they lie apart."""
+    rows = [
+        (
+            words(str(m["metric"])),
+            *(figure((m.get("values") or {}).get(s)) for s in seeds),
+            figure(m.get("mean")),
+            figure(m.get("sd")),
+            figure(m.get("cv")),
+            f"{figure(m.get('b'))} / {figure(m.get('b_plus'))}",
+            str(m.get("band", DASH)),
+        )
+        for m in document.get("stability") or ()
+    ]
+    head = ("metric", *(f"seed {s}" for s in seeds), "mean", "sd", "CV", "at most B / B+", "band")
+    return _table(head, rows, left=(0, len(head) - 1))
+
+
+def attainability(document: Mapping[str, Any]) -> Table:
+    """What the best placement and the reference world would score."""
+    rows = []
+    for gate in document.get("attainability") or ():
+        world = gate.get("reference_world") or {}
+        rows.append(
+            (
+                str(gate.get("title") or words(str(gate["gate"]))),
+                figure(gate.get("ceiling")),
+                _bands(gate.get("ceiling_meets_b"), gate.get("ceiling_meets_b_plus")),
+                figure(world.get("value")),
+                _bands(world.get("meets_b"), world.get("meets_b_plus")),
+                words(str(gate.get("mark") or DASH)),
+            )
+        )
+    head = ("gate", "best possible", "meets", "real cities", "meets", "mark")
+    return _table(head, rows, left=(0, 2, 4, 5))
+
+
+def _bands(b: Any, b_plus: Any) -> str:
+    if b is None and b_plus is None:
+        return DASH
+    return "B+" if b_plus else "B" if b else "neither"
+
+
+def hotspots(evidence: Evidence) -> Table:
+    """The countries that cause the failing gates' shortfall, ranked."""
+    rows = [
+        (
+            str(h["rank"]),
+            evidence.name(str(h["country"])),
+            str(h.get("seed", DASH)),
+            words(str(h.get("gate", DASH))),
+            words(str(h.get("mechanism", DASH))),
+            share(h.get("shortfall_share")),
+            figure(h.get("sites")),
+            f"{figure(h.get('distinct'))} of {figure(h.get('support'))}",
+            share(h.get("top1_share")),
+            str(h.get("top1_tzid") or DASH),
+            str(h.get("example") or ""),
+        )
+        for h in evidence.certification.get("hotspots") or ()
+    ]
+    head = (
+        "rank", "country", "seed", "gate", "mechanism", "of the shortfall", "sites", "zones",
+        "leading zone's share", "leading zone", "for example",
+    )  # fmt: skip
+    return _table(head, rows, left=(1, 3, 4, 9, 10))
+
+
+def governance(document: Mapping[str, Any]) -> Table:
+    """Guesses and corrections of each seed, as the certification counts them."""
+    found = {s: entry.get("governance") or {} for s, entry in document["seeds"].items()}
+    keys = list(dict.fromkeys(k for counts in found.values() for k in counts))
+    rows = [(words(k), *(figure(c.get(k)) for c in found.values())) for k in keys]
+    return _table(("", *(f"seed {s}" for s in found)), rows, left=(0,))
+
+
+def performance(evidence: Evidence) -> Table:
+    """Wall time of each state in the certified runs, in milliseconds."""
+    reports = evidence.run_reports
+    times = {
+        seed: {s: (found.get(s) or {}).get("durations", {}).get("wall_ms") for s in STATES}
+        for seed, found in reports.items()
+    }
+    rows = [(state, *(figure(t[state]) for t in times.values())) for state in STATES]
+    sums = [None if None in t.values() else sum(t.values()) for t in times.values()]
+    rows.append(("all", *(figure(s) for s in sums)))
+    return _table(("state", *(f"seed {s}, ms" for s in times)), rows, left=(0,))
+
+
+def records(entries: Sequence[Mapping[str, Any]] | None) -> Table:
+    """Documents of one kind: their keys are the columns."""
+    entries = list(entries or ())
+    keys = list(dict.fromkeys(k for entry in entries for k in entry))
+    rows = [tuple(figure(entry.get(k)) for k in keys) for entry in entries[:ROWS]]
+    number = tuple(all(isinstance(e.get(k), int | float | None) for e in entries) for k in keys)
+    left = [i for i, is_number in enumerate(number) if not is_number]
+    more = len(entries) - ROWS
+    note = f"{more:,} more rows stand in the certification." if more > 0 else ""
+    return _table(tuple(words(k) for k in keys), rows, left=left, note=note)
+
+
+def countries(evidence: Evidence) -> Table:
+    """The diagnostics of every country and seed."""
+    frame = evidence.countries
+    extra = [c for c in ("nudge_count", "tie_break_count", "fallback_count", "override_count")
+             if c in frame.columns]  # fmt: skip
+    order = {s: i for i, s in enumerate(evidence.certification["seeds"])}
+    rows = [
+        (
+            evidence.name(r["country"]),
+            r["country"],
+            r["seed"],
+            figure(r["sites"]),
+            figure(r["support"]),
+            figure(r["distinct"]),
+            share(r["top1_share"]),
+            r["top1_tzid"] or DASH,
+            _three(r["top1_top2_gap"]),
+            _three(r["entropy_norm"]),
+            "C_multi, C_large" if r["c_multi"] and r["c_large"]
+            else "C_multi" if r["c_multi"] else "C_large" if r["c_large"] else DASH,
+            *(figure(r[c]) for c in extra),
+        )
+        for r in sorted(
+            frame.iter_rows(named=True),
+            key=lambda r: (-int(r["sites"]), r["country"], order.get(r["seed"], 99)),
+        )
+    ]  # fmt: skip
+    head = (
+        "country", "code", "seed", "sites", "support", "zones", "leading share", "leading zone",
+        "gap", "entropy", "cohort", *(words(c.removesuffix("_count")) + "s" for c in extra),
+    )  # fmt: skip
+    return _table(head, rows, left=(0, 1, 7, 10))
+
+
+def _three(value: float | None) -> str:
+    return DASH if value is None else f"{value:.3f}"
+
+
+def _table(
+    head: Sequence[str],
+    rows: Sequence[tuple[str, ...]],
+    *,
+    left: Sequence[int] = (),
+    note: str = "",
+) -> Table:
+    right = tuple(i not in left for i in range(len(head)))
+    return Table(tuple(head), tuple(rows), right, note)
