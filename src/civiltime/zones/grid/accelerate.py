@@ -29,6 +29,8 @@ SOUTH, WEST = 90 * SCALES[0], 180 * SCALES[0]
 UNKNOWN = 2
 """Neither side, nor on the line: the first rung can't say."""
 CROSSED, TOUCHED = 1, 2
+BLOCK = 4096
+"""Points that take each step together."""
 
 
 def compiled(function: Function) -> Function:
@@ -112,10 +114,8 @@ def leaf_mask(stream: Ints, values: Floats, leaf: int, x: float, y: float) -> in
 
 @compiled
 def leaf_code(stream: Ints, values: Floats, base: int, leaf: int, x: float, y: float) -> int:
-    """The code of a point in a leaf, or -1 where another method must say."""
-    mask = -1
-    if stream[leaf] >= 0:
-        mask = leaf_mask(stream, values, leaf, x, y)
+    """The code of a point in a leaf that isn't chained, or -1 where another method must say."""
+    mask = leaf_mask(stream, values, leaf, x, y)
     if mask < 0:
         return -1
     code, last, digits = 0, 0, 0
@@ -129,37 +129,68 @@ def leaf_code(stream: Ints, values: Floats, base: int, leaf: int, x: float, y: f
 
 
 @compiled
-def below_top(
-    cells: Ints, stream: Ints, values: Floats, base: int, value: np.int64, x: float, y: float
-) -> np.int64 | int:
-    """The code of a point in a divided cell or a leaf, or the value of its leaf."""
-    column, row = floor(x * FINE), floor(y * FINE)
-    shift = 2
-    while ~value & 1 == 0:
-        child = (row >> shift & 3) << 2 | column >> shift & 3
-        value = cells[(~value >> 1) + child]
-        if value >= 0:
-            return value
-        shift -= 2
-    code = leaf_code(stream, values, base, int(~value >> 1), x, y)
-    return code if code >= 0 else value
+def top_values(
+    cells: Ints, lon: Floats, lat: Floats, out: Codes, first: int, last: int, divided: Codes
+) -> int:
+    """Write the value of each point's top cell; how many are divided, or -1 off the globe.
+
+    The points ``first`` to ``last`` in divided cells are noted in ``divided``.
+    """
+    n = 0
+    for i in range(first, last):
+        x, y = lon[i], lat[i]
+        if not (abs(x) <= 180.0 and abs(y) <= 90.0):
+            return -1
+        row, column = floor(y * COARSE) + SOUTH, floor(x * COARSE) + WEST
+        value = np.int64(cells[np.uint64(row * COLUMNS + column)])
+        out[i] = value
+        divided[n] = i
+        n += int(value < 0)
+    return n
+
+
+@compiled
+def descend(cells: Ints, lon: Floats, lat: Floats, out: Codes, points: Codes) -> None:
+    """Replace the values of divided cells by those of their children, level by level."""
+    for shift in (2, 0):
+        for i in points:
+            value = out[i]
+            if value < 0 and ~value & 1 == 0:
+                column, row = floor(lon[i] * FINE), floor(lat[i] * FINE)
+                child = (row >> shift & 3) << 2 | column >> shift & 3
+                out[i] = cells[(~value >> 1) + child]
+
+
+@compiled
+def plain_leaves(stream: Ints, out: Codes, points: Codes) -> int:
+    """Keep, at the head of ``points``, those in leaves that aren't chained; how many."""
+    n = 0
+    for i in points:
+        if out[i] < 0 and stream[~out[i] >> 1] >= 0:
+            points[n] = i
+            n += 1
+    return n
 
 
 @compiled
 def write_codes(
     cells: Ints, stream: Ints, values: Floats, base: int, lon: Floats, lat: Floats, out: Codes
 ) -> bool:
-    """Write the code of each point or the value of its leaf; False for a point off the globe."""
-    for i in range(len(lon)):
-        x, y = lon[i], lat[i]
-        if not (abs(x) <= 180.0 and abs(y) <= 90.0):
+    """Write the code of each point or the value of its leaf; False for a point off the globe.
+
+    Memory is what costs.  So each step is done for a block of points before the next: the
+    processor then waits for many cells, or many leaves, at once instead of one by one.
+    """
+    waiting = np.empty(BLOCK, np.int64)
+    for first in range(0, len(lon), BLOCK):
+        n = top_values(cells, lon, lat, out, first, min(first + BLOCK, len(lon)), waiting)
+        if n < 0:
             return False
-        row, column = floor(y * COARSE) + SOUTH, floor(x * COARSE) + WEST
-        value = np.int64(cells[np.uint64(row * COLUMNS + column)])
-        if value >= 0:
-            out[i] = value
-        else:
-            out[i] = below_top(cells, stream, values, base, value, x, y)
+        descend(cells, lon, lat, out, waiting[:n])
+        for i in waiting[: plain_leaves(stream, out, waiting[:n])]:
+            code = leaf_code(stream, values, base, int(~out[i] >> 1), lon[i], lat[i])
+            if code >= 0:
+                out[i] = code
     return True
 
 
