@@ -18,6 +18,7 @@ from civiltime.cli import (
     lane,
     lookup,
     readers,
+    report,
     runs,
     setup,
 )
@@ -39,6 +40,7 @@ app.command("verify")(readers.verify)
 app.command("read")(readers.read)
 app.command("lookup", context_settings={"ignore_unknown_options": True})(lookup.lookup)
 app.command("certify")(certify.certify)
+app.command("report")(report.report)
 app.add_typer(runs.app, name="runs")
 app.command("freeze")(lane.freeze)
 app.add_typer(governance.reopen, name="reopen")
