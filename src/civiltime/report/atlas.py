@@ -8,7 +8,7 @@ neighbouring zones differ, on a small map they say the zone's rank within the co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import quoteattr
 
@@ -25,6 +25,8 @@ from civiltime.report.world import Land, Rings, outline
 LEAST = 3
 NORTH, SOUTH = 84.0, -57.0
 Numbers = NDArray[np.float64]
+Place = Callable[[Numbers, Numbers], tuple[Numbers, Numbers]]
+"""Degrees to pixels."""
 
 
 @dataclass(frozen=True)
@@ -74,16 +76,14 @@ def world_map(
     return Drawing(width, height, "".join(parts))
 
 
-def _sea(place: object) -> str:
-    assert callable(place)
+def _sea(place: Place) -> str:
     lat = np.linspace(SOUTH, NORTH, 80)
     edges = [(np.full(80, -180.0), lat), (np.full(80, 180.0), lat[::-1])]
     d = "L".join(_points(*place(lon, la)) for lon, la in edges)
-    lines = []
-    for lon in range(-150, 180, 30):
-        lines.append("M" + _points(*place(np.full(80, float(lon)), lat)))
-    for la in (-30.0, 0.0, 30.0, 60.0):
-        lines.append("M" + _points(*place(np.array([-180.0, 180.0]), np.array([la, la]))))
+    ends = np.array([-180.0, 180.0])
+    meridians = [(np.full(80, float(lon)), lat) for lon in range(-150, 180, 30)]
+    parallels = [(ends, np.full(2, la)) for la in (-30.0, 0.0, 30.0, 60.0)]
+    lines = ["M" + _points(*place(x, y)) for x, y in (*meridians, *parallels)]
     return (
         f'<path d="M{d}Z" fill="#fafbfc"/>'
         f'<path d="{"".join(lines)}" fill="none" stroke="#e9edf1" stroke-width=".6"/>'
@@ -112,8 +112,7 @@ def _tenth(value: int, *, first: bool = False) -> str:
     return f"-{whole}" if value < 0 else f" {whole}" if first or whole else whole
 
 
-def _zones(land: Land | None, place: object, step: float, stroke: float) -> str:
-    assert callable(place)
+def _zones(land: Land | None, place: Place, step: float, stroke: float) -> str:
     if land is None:
         return ""
     by_zone: dict[str, list[str]] = {}
@@ -133,8 +132,7 @@ def _zones(land: Land | None, place: object, step: float, stroke: float) -> str:
     )
 
 
-def _sites(sites: pl.DataFrame, place: object, marks: Mapping[str, int], radius: float) -> str:
-    assert callable(place)
+def _sites(sites: pl.DataFrame, place: Place, marks: Mapping[str, int], radius: float) -> str:
     paths = []
     for (zone,), group in sites.sort("tzid", maintain_order=True).group_by(
         "tzid", maintain_order=True
@@ -150,9 +148,8 @@ def _sites(sites: pl.DataFrame, place: object, marks: Mapping[str, int], radius:
 
 
 def _hotspots(
-    hotspots: Sequence[Hotspot], place: object, width: int, height: int, *, wide: bool
+    hotspots: Sequence[Hotspot], place: Place, width: int, height: int, *, wide: bool
 ) -> str:
-    assert callable(place)
     radius, size = (8.5, 11.5) if wide else (7.0, 9.5)
     labels = Labels((0, 0, width, height))
     spots = []
@@ -245,7 +242,7 @@ def _local(
     country: LocalCountry, left: float, top: float, wide: float, tall: float, head: float
 ) -> str:
     lon, lat = country.sites["lon"].to_numpy(), country.sites["lat"].to_numpy()
-    middle = _circular_mean(lon)
+    middle = circular_mean(lon)
     lon = _near(lon, middle)
     rings: list[Rings] = []
     if country.land is not None and len(country.land.polygons):
@@ -295,7 +292,8 @@ def _local(
     return "".join(parts)
 
 
-def _circular_mean(lon: Numbers) -> float:
+def circular_mean(lon: Numbers) -> float:
+    """The mean direction of longitudes, in degrees."""
     angle = np.radians(lon)
     return float(np.degrees(np.arctan2(np.sin(angle).mean(), np.cos(angle).mean())))
 
@@ -315,9 +313,8 @@ def _extent(
         reach = 0.6 * max(np.ptp(largest[:, 0]), np.ptp(largest[:, 1]))
         w, e = largest[:, 0].min() - reach, largest[:, 0].max() + reach
         s, n = largest[:, 1].min() - reach, largest[:, 1].max() + reach
-        for r in solid:
-            if r[:, 0].min() > w and r[:, 0].max() < e and r[:, 1].min() > s and r[:, 1].max() < n:
-                boxes.append((r[:, 0].min(), r[:, 0].max(), r[:, 1].min(), r[:, 1].max()))
+        ends = [(r[:, 0].min(), r[:, 0].max(), r[:, 1].min(), r[:, 1].max()) for r in solid]
+        boxes += [b for b in ends if w < b[0] and b[1] < e and s < b[2] and b[3] < n]
     box = np.array(boxes, float)
     west, east = float(box[:, 0].min()), float(box[:, 1].max())
     south, north = float(box[:, 2].min()), float(box[:, 3].max())

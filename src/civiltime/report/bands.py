@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from civiltime.report.palette import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, SOFT, VERMILLION
-from civiltime.report.style import Frame, Scale, axis, draw, values
+from civiltime.report.style import Frame, Scale, axis, draw, layers, values
 from civiltime.report.svg import Drawing, stack
 
 SEED_LINES = (
@@ -54,7 +54,7 @@ def top1_share(frame: pl.DataFrame, limits: tuple[float, float] | None, width: i
     dots = base.mark_point(filled=True, size=48, color=BLUE, opacity=1).encode(
         x=alt.X("top1_share:Q", scale=x.altair(), axis=at), description="tip:N"
     )
-    return draw(alt.layer(*uprights(limits), lines, dots), box, "p5")
+    return draw(layers(*uprights(limits), lines, dots), box, "p5")
 
 
 def gap(countries: pl.DataFrame, limits: tuple[float, float] | None, width: int) -> Drawing:
@@ -103,11 +103,11 @@ def gap(countries: pl.DataFrame, limits: tuple[float, float] | None, width: int)
         )
     )
     half = (
-        alt.Chart(alt.Data(values=[{"y": 0.5}]))
+        alt.Chart(alt.InlineData(values=[{"y": 0.5}]))
         .mark_rule(color=SOFT, strokeWidth=1)
         .encode(y="y:Q")
     )
-    return draw(alt.layer(half, *uprights(limits), curves), box, "p7")
+    return draw(layers(half, *uprights(limits), curves), box, "p7")
 
 
 def uprights(limits: tuple[float, float] | None) -> list[Any]:
@@ -115,7 +115,7 @@ def uprights(limits: tuple[float, float] | None) -> list[Any]:
     if limits is None:
         return []
     rows = [{"at": v, "words": w} for v, w in zip(limits, ("B", "B+"), strict=True)]
-    base = alt.Chart(alt.Data(values=rows)).encode(x=alt.X("at:Q"))
+    base = alt.Chart(alt.InlineData(values=rows)).encode(x=alt.X("at:Q"))
     return [
         base.mark_rule(color=INK, strokeWidth=1, strokeDash=[5, 3]),
         base.mark_text(fontSize=10.5, fill=INK, baseline="bottom", dy=-4).encode(
@@ -147,7 +147,7 @@ def zone_count(countries: pl.DataFrame, width: int) -> Drawing:
     y = Scale("linear", 0.0, max([1.0, *rows["n"].to_list()]) * 1.12, box.height)
     at = axis("Distinct zones", x, form="d")
     bars = alt.Chart(values(rows)).encode(x=alt.X("distinct:Q", scale=x.altair(), axis=at))
-    histogram = alt.layer(
+    histogram = layers(
         bars.mark_bar(color=BLUE, width=max(3.0, 0.62 * box.width / most)).encode(
             y=alt.Y("n:Q", scale=y.altair(), axis=axis("Countries", y, vertical=True)),
             description="tip:N",

@@ -8,27 +8,29 @@ that were certified.  A seed that can't be drawn is named with its reason.
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from civiltime.certify.certify import country_table_path, read_certification
 from civiltime.consumers.read import open_site_timezones
 from civiltime.errors import CivilTimeError, Invalid
 from civiltime.report.world import Land, read_land
+from civiltime.states.context import read_report
 from civiltime.tzdb.tar import read_members
 from civiltime.workspace.config import Workspace
-from civiltime.workspace.digest import sha256_file
+from civiltime.workspace.digest import digest_folder, partition_hash, sha256_bytes, sha256_file
 from civiltime.workspace.runs import Run, open_run
 from civiltime.workspace.tables import table_files
 
 STATES = ("S0", "S1", "S2", "S3", "S4", "S5")
-PREFIX = "segment2a_certification_"
-_NEEDED = ("verdict", "one_line", "generated_utc", "policy", "inputs", "seeds", "runset")
 
 
 @dataclass(frozen=True)
@@ -57,40 +59,29 @@ class Evidence:
         return self.names.get(country, country)
 
 
-def read_certification(path: Path) -> dict[str, Any]:
-    """The certification's document; :class:`Invalid` where it isn't one."""
-    try:
-        document = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise Invalid(f"{path.name} is no JSON document: {error}") from None
-    missing = [k for k in _NEEDED if not isinstance(document, dict) or k not in document]
-    if missing:
-        raise Invalid(f"{path.name} is no certification: it lacks {', '.join(missing)}")
-    return dict(document)
-
-
 def read_evidence(workspace: Workspace, certification_path: Path) -> Evidence:
-    """Read and verify everything that the page shows."""
+    """Read and verify everything that the page shows.
+
+    Raises :class:`CivilTimeError` 2A-CT-004 when the certification or its country table
+    isn't what was written.
+    """
     document = read_certification(certification_path)
     notes: list[str] = []
-    countries = _countries(certification_path, document, notes)
+    countries = _countries(certification_path, document)
     seeds: list[SeedSites] = []
     reports: dict[str, Mapping[str, Any]] = {}
     runs: list[Run] = []
-    flags = {str(i.get("seed")): i.get("flag_sha256_hex") for i in document["inputs"]}
-    for seed, entry in document["seeds"].items():
-        if not entry.get("run_id"):
-            notes.append(f"Seed {seed} has no run, so no picture shows it.")
+    inputs = {str(i["seed"]): i for i in document["inputs"]}
+    for seed in seed_order(document):
+        entry = document["seeds"][seed]
+        if not entry["metrics"]:
+            notes.append(f"Seed {seed} isn't drawn, for it wasn't scored: {entry['reason']}.")
             continue
         try:
             run = open_run(workspace, entry["run_id"])
-        except CivilTimeError as error:
-            notes.append(f"Seed {seed} isn't drawn: {error}.")
-            continue
-        runs.append(run)
-        reports[seed] = _run_reports(run)
-        try:
-            seeds.append(_seed_sites(seed, run, flags.get(seed)))
+            runs.append(run)
+            reports[seed] = _run_reports(run)
+            seeds.append(_seed_sites(seed, run, inputs.get(seed, {})))
         except CivilTimeError as error:
             notes.append(f"Seed {seed} isn't drawn: {error}.")
     land = next((x for x in (_land(run, notes) for run in runs) if x is not None), None)
@@ -102,45 +93,42 @@ def read_evidence(workspace: Workspace, certification_path: Path) -> Evidence:
     )
 
 
-def _countries(path: Path, document: Mapping[str, Any], notes: list[str]) -> pl.DataFrame:
-    table = path.with_name(f"segment2a_country_diagnostics_{document['runset']}.parquet")
-    if not table.is_file():
-        notes.append(f"{table.name} is missing; the country table and its plots are empty.")
-        return pl.DataFrame(schema=COUNTRY_COLUMNS)
-    frame = pl.read_parquet(table)
-    lacking = [c for c in COUNTRY_COLUMNS if c not in frame.columns]
-    if lacking:
-        raise Invalid(f"{table.name} lacks {', '.join(lacking)}")
-    return frame.with_columns(pl.col("seed").cast(pl.String))
+def seed_order(document: Mapping[str, Any]) -> list[str]:
+    """The seeds by number."""
+    return sorted(document["seeds"], key=int)
 
 
-COUNTRY_COLUMNS = {
-    "seed": pl.String(),
-    "run_id": pl.String(),
-    "country": pl.String(),
-    "sites": pl.Int64(),
-    "support": pl.Int64(),
-    "distinct": pl.Int64(),
-    "top1_share": pl.Float64(),
-    "top1_tzid": pl.String(),
-    "top1_top2_gap": pl.Float64(),
-    "entropy_norm": pl.Float64(),
-    "c_multi": pl.Boolean(),
-    "c_large": pl.Boolean(),
-}
+def _countries(path: Path, document: Mapping[str, Any]) -> pl.DataFrame:
+    table = country_table_path(path)
+    try:
+        raw = table.read_bytes()
+    except OSError as error:
+        raise CivilTimeError("2A-CT-004", f"{table.name}: {error.strerror}") from None
+    if sha256_bytes(raw) != document["diagnostics"]["parquet_sha256"]:
+        raise CivilTimeError("2A-CT-004", f"{table.name} was changed after it was written")
+    return pl.read_parquet(io.BytesIO(raw)).with_columns(pl.col("seed").cast(pl.String))
 
 
-def _seed_sites(seed: str, run: Run, flag: str | None) -> SeedSites:
+def _seed_sites(seed: str, run: Run, certified: Mapping[str, Any]) -> SeedSites:
     opened = open_site_timezones(run)
-    if flag and flag != opened.flag_sha256_hex:
-        raise CivilTimeError(
-            "2A-RD-002", f"run {run.id} isn't the one that was certified", {"run_id": run.id}
-        )
+    placed = run.path("s1_tz_lookup")
+    found = {
+        "flag_sha256_hex": opened.flag_sha256_hex,
+        "s1_tz_lookup": partition_hash(tuple(digest_folder(placed))),
+    }
+    expected = {**certified, **certified.get("egress", {})}
+    for name, digest in found.items():
+        if expected.get(name) != digest:
+            raise CivilTimeError(
+                "2A-RD-002",
+                f"{name} of run {run.id} isn't what was certified",
+                {"run_id": run.id},
+            )
     zones = pl.scan_parquet(table_files(opened.folder)).select(
         country=pl.col("legal_country_iso").cast(pl.Categorical),
         tzid=pl.col("tzid").cast(pl.Categorical),
     )
-    places = pl.scan_parquet(table_files(run.path("s1_tz_lookup"))).select(
+    places = pl.scan_parquet(table_files(placed)).select(
         lon=pl.col("lon_deg"), lat=pl.col("lat_deg")
     )
     both = pl.concat([zones, places], how="horizontal").collect()
@@ -148,12 +136,12 @@ def _seed_sites(seed: str, run: Run, flag: str | None) -> SeedSites:
 
 
 def _run_reports(run: Run) -> dict[str, Any]:
+    """The reports that are what was written; performance shows a dash for the others."""
     found = {}
     for state in STATES:
-        try:
-            found[state] = json.loads(run.report_path(state).read_bytes())
-        except (OSError, ValueError, RecursionError):
-            continue
+        path = run.report_path(state)
+        with suppress(Invalid):
+            found[state] = read_report(path, run.workspace.relative(path), run)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Figures for the plots: one row a country over all seeds, its spread, its zones.
+"""Figures for the plots: one row a country over all seeds, and the zones of its sites.
 
 The law: a country's figure is the mean over the seeds that have it, its range the least and
 the greatest of them; nothing is smoothed, weighted or left out.
@@ -6,14 +6,10 @@ the greatest of them; nothing is smoothed, weighted or left out.
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
-import shapely
-from numpy.typing import NDArray
 
 from civiltime.report.evidence import Evidence
 
-EARTH_KM = 6371.0072
 MEASURES = ("distinct", "top1_share", "top1_top2_gap", "entropy_norm")
 LARGE, SEVERAL, OUTSIDE = "large, several zones", "several zones", "not judged"
 
@@ -29,6 +25,7 @@ def by_country(evidence: Evidence) -> pl.DataFrame:
         pl.col("sites").cast(pl.Float64).mean(),
         pl.col("support").max(),
         *measures,
+        pl.col("hull_km2").mean(),
         pl.col("c_multi").any(),
         pl.col("c_large").any(),
         pl.col("top1_tzid").sort_by("top1_share", "top1_tzid").last(),
@@ -42,48 +39,6 @@ def by_country(evidence: Evidence) -> pl.DataFrame:
         .then(pl.lit(SEVERAL))
         .otherwise(pl.lit(OUTSIDE)),
     ).sort("sites", "country", descending=[True, False])
-
-
-def spread(evidence: Evidence, least: int = 30) -> pl.DataFrame:
-    """``country, area_km2``: mean hull area over the seeds, of countries with enough sites."""
-    rows: list[tuple[str, float]] = []
-    for seed in evidence.seeds:
-        for (country,), sites in seed.sites.group_by("country"):
-            if sites.height >= least:
-                area = hull_area(hull(sites["lon"].to_numpy(), sites["lat"].to_numpy()))
-                rows.append((str(country), area))
-    frame = pl.DataFrame(
-        rows, schema={"country": pl.String(), "area_km2": pl.Float64()}, orient="row"
-    )
-    # the mean in a fixed order: sums of floats depend on it
-    return (
-        frame.sort("country", "area_km2")
-        .group_by("country", maintain_order=True)
-        .agg(pl.col("area_km2").mean())
-    )
-
-
-def hull(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The convex hull of places, in degrees, on the plane of equal areas; (n, 2), open."""
-    angle = np.radians(lon)
-    middle = np.degrees(np.arctan2(np.sin(angle).mean(), np.cos(angle).mean()))
-    near = lon + 360.0 * np.round((middle - lon) / 360.0)
-    plane = np.stack([near, np.degrees(np.sin(np.radians(lat)))], axis=1)
-    shape = shapely.convex_hull(shapely.multipoints(np.unique(plane, axis=0)))
-    xy = np.asarray(shapely.get_coordinates(shape))
-    if len(xy) < 4:
-        return np.empty((0, 2))
-    latitude = np.degrees(np.arcsin(np.radians(xy[:, 1]).clip(-1, 1)))
-    return np.stack([xy[:, 0], latitude], axis=1)[:-1]
-
-
-def hull_area(points: NDArray[np.float64]) -> float:
-    """Area in km² of a hull of :func:`hull`."""
-    if len(points) < 3:
-        return 0.0
-    x, y = np.radians(points[:, 0]), np.sin(np.radians(points[:, 1]))
-    doubled = float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))
-    return abs(doubled) / 2 * EARTH_KM**2
 
 
 def zone_counts(evidence: Evidence) -> pl.DataFrame:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import altair as alt
 import polars as pl
 
 from civiltime.report.evidence import Evidence
 from civiltime.report.frames import share_matrix, zone_counts
 from civiltime.report.palette import BLUE, INK, PAPER
-from civiltime.report.style import Frame, draw, values
+from civiltime.report.style import Frame, draw, layers, values
 from civiltime.report.svg import Drawing
 
 DEEP = "#003a5c"
@@ -53,10 +55,10 @@ def heatmap(evidence: Evidence, frame: pl.DataFrame, width: int) -> Drawing:
         text="words:N",
         color=alt.condition("datum.share > 0.38", alt.value(PAPER), alt.value(INK)),
     )
-    return draw(alt.layer(cells, figures), box, "p4")
+    return draw(layers(cells, figures), box, "p4")
 
 
-def _axis(orient: str) -> alt.Axis:
+def _axis(orient: Literal["top", "left"]) -> alt.Axis:
     return alt.Axis(
         title=None,
         orient=orient,

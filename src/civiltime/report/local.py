@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
-from civiltime.report.atlas import LocalCountry, local_maps, sample
+from civiltime.certify.spread import area_km2, corners, on_plane
+from civiltime.report.atlas import LocalCountry, Numbers, circular_mean, local_maps, sample
 from civiltime.report.evidence import Evidence
-from civiltime.report.frames import hull, hull_area
 from civiltime.report.palette import ZONE_MARKS
 from civiltime.report.svg import Drawing
 
@@ -26,19 +27,25 @@ def local_spread(evidence: Evidence, frame: pl.DataFrame, width: int) -> Drawing
     for code in largest:
         name, support = known.get(code, (evidence.name(code), 0))
         here = seed.sites.filter(pl.col("country") == code)
-        corners = hull(here["lon"].to_numpy(), here["lat"].to_numpy())
+        lon, lat = here["lon"].to_numpy(), here["lat"].to_numpy()
+        middle = circular_mean(lon)
+        hull = corners(on_plane(lon, lat, middle))
         zones = here.group_by("tzid").len("n").with_columns(pl.col("tzid").cast(pl.String))
         order = zones.sort("n", "tzid", descending=[True, False])["tzid"].to_list()
         ranks = {z: min(i, len(ZONE_MARKS) - 1) for i, z in enumerate(order)}
         drawn = sample(here, SITES).with_columns(
             rank=pl.col("tzid").cast(pl.String).replace_strict(ranks, return_dtype=pl.Int64)
         )
-        line = f"{here.height:,} sites, {len(order)} of {support} zones, " + _area(
-            hull_area(corners)
-        )
+        line = f"{here.height:,} sites, {len(order)} of {support} zones, " + _area(area_km2(hull))
         land = evidence.land.of_country(code) if evidence.land else None
-        countries.append(LocalCountry(name, line, drawn, land, corners))
+        countries.append(LocalCountry(name, line, drawn, land, _degrees(hull, middle)))
     return local_maps(width, 4 if width > 600 else 2, countries)
+
+
+def _degrees(hull: Numbers, middle: float) -> Numbers:
+    """Corners of a hull on the plane as (longitude, latitude)."""
+    lon, lat = np.degrees(hull[:, 0]) + middle, np.degrees(np.arcsin(hull[:, 1]))
+    return np.stack([lon, lat], axis=1)
 
 
 def _area(km2: float) -> str:

@@ -13,14 +13,14 @@ import jinja2
 from markupsafe import Markup
 
 from civiltime.report import palette, tables, wording
-from civiltime.report.evidence import Evidence
+from civiltime.report.evidence import Evidence, seed_order
 from civiltime.report.plots import Plot
 
 
 def render_page(evidence: Evidence, site_map: Plot, plots: Sequence[Plot]) -> str:
     """The whole file."""
     document = evidence.certification
-    seeds = list(document["seeds"])
+    seeds = seed_order(document)
     columns = {s: document["seeds"][s].get("gates") or () for s in seeds}
     aggregate = {"all seeds": document.get("gates") or ()}
     verdict, css = wording.verdict(document["verdict"])
@@ -43,15 +43,14 @@ def render_page(evidence: Evidence, site_map: Plot, plots: Sequence[Plot]) -> st
             attainability=tables.attainability(document),
             stability=tables.stability(document, seeds),
             movement=document.get("movement"),
+            moved=tables.movement(document.get("movement") or {}),
             governance=tables.governance(document),
             coupling=tables.records(document.get("coupling")),
             fallbacks=tables.records(extracts.get("fallbacks")),
             overrides=tables.records(extracts.get("overrides")),
             exceptions=tables.records(document.get("exceptions")),
             performance=tables.performance(evidence),
-            inputs=tables.records(document["inputs"]),
             countries=tables.countries(evidence),
-            records=tables.records,
         )
     )
 
@@ -73,7 +72,6 @@ def _environment() -> jinja2.Environment:
     environment.globals.update(
         style=Markup(_file("page.css").replace("/*COLOURS*/", _colours())),
         script=Markup(_file("page.js")),
-        text_verdict=wording.verdict,
     )
     return environment
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from civiltime.report import bands, scatter
 from civiltime.report.evidence import Evidence
-from civiltime.report.frames import by_country, spread
+from civiltime.report.frames import by_country
 from civiltime.report.heatmap import heatmap
 from civiltime.report.local import local_spread
 from civiltime.report.svg import Drawing
@@ -49,7 +49,6 @@ def threshold(document: Mapping[str, Any], gate: str) -> tuple[float, float] | N
 def draw_plots(evidence: Evidence) -> tuple[Plot, ...]:
     """The plots in the order of the specification."""
     frame = by_country(evidence)
-    areas = spread(evidence)
 
     def limits(gate: str) -> tuple[float, float] | None:
         return threshold(evidence.certification, gate)
@@ -64,7 +63,7 @@ def draw_plots(evidence: Evidence) -> tuple[Plot, ...]:
             "Spatial spread against site count",
             "Area of the convex hull of a country's sites, for countries with 30 sites or more. "
             "Sites heaped in one place lie at the bottom, however many there are.",
-            *both(lambda w: scatter.spatial_spread(frame, areas, w)),
+            *both(lambda w: scatter.spatial_spread(frame, w)),
         ),
         Plot(
             2,
@@ -86,8 +85,8 @@ def draw_plots(evidence: Evidence) -> tuple[Plot, ...]:
             4,
             "country_zone_shares",
             "Country by zone: shares of sites",
-            "Per cent of a country's sites in each zone, all seeds together; a column adds up "
-            "to 100. Largest countries with more than one zone.",
+            "Per cent of a country's sites in each zone, all drawn seeds together; a column adds "
+            "up to 100. Largest countries with more than one zone.",
             *both(lambda w: heatmap(evidence, frame, w), WIDE),
         ),
         Plot(

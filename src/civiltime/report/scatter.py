@@ -8,8 +8,9 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from civiltime.certify.coupling import MIN_SITES
 from civiltime.report.palette import COHORT_MARKS, INK, SOFT
-from civiltime.report.style import Frame, Scale, axis, draw, labelled, log_scale, values
+from civiltime.report.style import Frame, Scale, axis, draw, labelled, layers, log_scale, values
 from civiltime.report.svg import Drawing
 
 COHORTS = list(COHORT_MARKS)
@@ -17,16 +18,16 @@ TOP = 62
 """Room above a plot for its legend and the title of its upright axis."""
 
 
-def spatial_spread(frame: pl.DataFrame, areas: pl.DataFrame, width: int) -> Drawing:
+def spatial_spread(frame: pl.DataFrame, width: int) -> Drawing:
     """Plot 1: area of the convex hull against sites, both on logarithmic axes."""
-    rows = frame.join(areas, on="country").filter(pl.col("area_km2") > 0)
+    rows = frame.filter((pl.col("hull_km2") > 0) & (pl.col("sites") >= MIN_SITES))
     box = Frame.within(width, 330, top=TOP, left=52)
     x = log_scale(rows["sites"].to_list(), box.width)
-    y = log_scale(rows["area_km2"].to_list(), box.height, least=1e-3)
+    y = log_scale(rows["hull_km2"].to_list(), box.height, least=1e-3)
     tips = rows.with_columns(
-        tip=pl.format("{}: {} sites, {} km²", "name", _whole("sites"), _whole("area_km2"))
+        tip=pl.format("{}: {} sites, {} km²", "name", _whole("sites"), _whole("hull_km2"))
     )
-    return _scatter(tips, "area_km2", x, y, box, "Hull of the sites, km²", "~s", "p1")
+    return _scatter(tips, "hull_km2", x, y, box, "Hull of the sites, km²", "~s", "p1")
 
 
 def zone_diversity(frame: pl.DataFrame, width: int) -> Drawing:
@@ -58,7 +59,10 @@ def entropy(frame: pl.DataFrame, limits: tuple[float, float] | None, width: int)
             "{}: {} sites, entropy {}", "name", _whole("sites"), pl.col("entropy_norm").round(3)
         )
     )
-    rules = [(v, f"median at least {v:g} for {b}") for v, b in zip(limits or (), ("B", "B+"))]
+    rules = [
+        (v, f"median at least {v:g} for {b}")
+        for v, b in zip(limits or (), ("B", "B+"), strict=False)
+    ]
     return _scatter(
         tips, "entropy_norm", x, y, box, "Normalised entropy", ".1f", "p6", span=True, rules=rules
     )
@@ -89,16 +93,16 @@ def _scatter(
     data = values(rows)
     at_x = alt.X("sites:Q", scale=x.altair(), axis=axis("Sites (mean of the seeds)", x, form="~s"))
     at_y = alt.Y(f"{measure}:Q", scale=y.altair(), axis=axis(title, y, vertical=True, form=form))
-    layers: list[Any] = []
+    drawn: list[Any] = []
     for value, words in rules:
-        layers += rule(value, words, x)
+        drawn += rule(value, words, x)
     if span:
-        layers.append(
+        drawn.append(
             alt.Chart(data)
             .mark_rule(color=SOFT, strokeWidth=0.8, strokeOpacity=0.6)
             .encode(x=at_x, y=alt.Y(f"{measure}_min:Q"), y2=f"{measure}_max:Q")
         )
-    layers.append(
+    drawn.append(
         alt.Chart(data)
         .mark_point(filled=True, size=42, opacity=1, stroke="#fff", strokeWidth=0.7)
         .encode(
@@ -125,12 +129,12 @@ def _scatter(
         most=20 if box.width > 400 else 9,
         reserved=reserved,
     )
-    return draw(alt.layer(*layers, *([names] if names else [])), box, name)
+    return draw(layers(*drawn, *([names] if names else [])), box, name)
 
 
 def rule(value: float, words: str, x: Scale) -> list[alt.Chart]:
     """A level threshold with its words on it."""
-    data = alt.Data(values=[{"level": value, "from": x.low, "words": words}])
+    data = alt.InlineData(values=[{"level": value, "from": x.low, "words": words}])
     base = alt.Chart(data).encode(y=alt.Y("level:Q"))
     return [
         base.mark_rule(color=INK, strokeWidth=1, strokeDash=[5, 3]),

@@ -26,8 +26,8 @@ def strip(gate: Mapping[str, Any], values: Sequence[Any]) -> str:
     fair = sorted((at(edges[1]), at(edges[2])))
     parts = [
         _box(PAD, WIDTH - PAD, PAPER, RULE),
-        _box(*fair, FAIR),
-        _box(*best, GOOD),
+        _box(fair[0], fair[1], FAIR),
+        _box(best[0], best[1], GOOD),
         *(f'<path d="M{number(at(v))},10V26" stroke="{SOFT}"/>' for v in (b, b_plus)),
     ]
     for (left, right), name in ((best, "B+"), (fair, "B")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import altair as alt
 import polars as pl
@@ -109,7 +109,12 @@ def axis(
     return alt.Axis(title=title, **{**where, **more})
 
 
-def draw(chart: alt.LayerChart | alt.Chart, frame: Frame, name: str) -> Drawing:
+def layers(*charts: Any) -> alt.LayerChart:
+    """One chart over the other."""
+    return cast("alt.LayerChart", alt.layer(*charts))
+
+
+def draw(chart: alt.LayerChart, frame: Frame, name: str) -> Drawing:
     """Give a chart its frame and the common look, and render it."""
     styled = (
         chart.properties(
@@ -164,8 +169,8 @@ def labelled(
 ) -> alt.LayerChart | None:
     """Names beside their points, in order of importance, none over another or over a point."""
     labels = Labels((-4, -4, x.pixels + 10, y.pixels + 4))
-    for box in reserved:
-        labels.take(box)
+    for place in reserved:
+        labels.take(place)
     spots = [(x.at(px), y.pixels - y.at(py), words) for px, py, words in rows]
     for px, py, _ in spots:
         labels.take((px - 3, py - 3, px + 3, py + 3))
@@ -191,17 +196,17 @@ def labelled(
             )
     if not placed:
         return None
-    base = alt.Chart(alt.Data(values=placed)).encode(
+    base = alt.Chart(alt.InlineData(values=placed)).encode(
         x=alt.X("lx:Q", scale=x.altair()), y=alt.Y("ly:Q", scale=y.altair()), text="words:N"
     )
     rim = base.mark_text(
         fontSize=size, stroke="#fff", strokeWidth=2.5, strokeJoin="round", fill="#fff"
     )
-    return alt.layer(rim, base.mark_text(fontSize=size, fill=INK))
+    return layers(rim, base.mark_text(fontSize=size, fill=INK))
 
 
-def values(frame: pl.DataFrame) -> alt.Data:
+def values(frame: pl.DataFrame) -> alt.InlineData:
     """A frame's rows inside the chart, numbers shortened to what a pixel can show."""
     floats = [n for n, t in frame.schema.items() if t.is_float()]
     short = frame.with_columns(pl.col(floats).round_sig_figs(7))
-    return alt.Data(values=short.to_dicts())
+    return alt.InlineData(values=short.to_dicts())

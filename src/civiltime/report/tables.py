@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from civiltime.report.evidence import STATES, Evidence
+from civiltime.report.evidence import STATES, Evidence, seed_order
 from civiltime.report.strip import strip
 from civiltime.report.wording import DASH, band, figure, margin, share, verdict, words
 
@@ -65,7 +65,8 @@ class Table:
 def seed_cards(document: Mapping[str, Any]) -> list[SeedCard]:
     """One card a required seed, present or missing."""
     cards = []
-    for seed, entry in document["seeds"].items():
+    for seed in seed_order(document):
+        entry = document["seeds"][seed]
         words_, css = verdict(entry.get("verdict"))
         metrics = entry.get("metrics") or {}
         facts = [
@@ -93,21 +94,20 @@ def seed_cards(document: Mapping[str, Any]) -> list[SeedCard]:
 
 def gate_rows(columns: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[GateRow]]:
     """Rows by axis; ``columns`` are the gates of each seed, in the order of the page."""
-    order: dict[str, Mapping[str, Any]] = {}
-    for gates in columns.values():
-        for gate in gates:
-            order.setdefault(gate["id"], gate)
+    order: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for gate in (g for gates in columns.values() for g in gates):
+        order.setdefault((gate["id"], gate["title"]), gate)
     by_axis: dict[str, list[GateRow]] = {}
     for key in sorted(order, key=lambda k: _axis_rank(order[k]["axis"])):
         gate = order[key]
         answers = {
-            name: next((g for g in gates if g["id"] == key), None)
+            name: next((g for g in gates if (g["id"], g["title"]) == key), None)
             for name, gates in columns.items()
         }
         required = gate["direction"] == "required"
         row = GateRow(
             title=gate["title"],
-            id=key,
+            id=gate["id"],
             asks={"at_most": "at most", "at_least": "at least"}.get(gate["direction"], "required"),
             b="" if required else figure(gate["b"]),
             b_plus="" if required else figure(gate["b_plus"]),
@@ -205,7 +205,7 @@ def hotspots(evidence: Evidence) -> Table:
 
 def governance(document: Mapping[str, Any]) -> Table:
     """Guesses and corrections of each seed, as the certification counts them."""
-    found = {s: entry.get("governance") or {} for s, entry in document["seeds"].items()}
+    found = {s: document["seeds"][s].get("governance") or {} for s in seed_order(document)}
     keys = list(dict.fromkeys(k for counts in found.values() for k in counts))
     rows = [(words(k), *(figure(c.get(k)) for c in found.values())) for k in keys]
     return _table(("", *(f"seed {s}" for s in found)), rows, left=(0,))
@@ -224,6 +224,31 @@ def performance(evidence: Evidence) -> Table:
     return _table(("state", *(f"seed {s}, ms" for s in times)), rows, left=(0,))
 
 
+def movement(found: Mapping[str, Any]) -> list[tuple[str, Table]]:
+    """Against the baseline: gates, distributions, coverage and concentration, each named."""
+    axes = [
+        (
+            str(a.get("title") or words(str(a["axis"]))),
+            figure(a.get("baseline")),
+            figure(a.get("value")),
+            margin(a.get("change")),
+            str(a.get("verdict", DASH)),
+        )
+        for a in found.get("axes") or ()
+    ]
+    parts = [
+        ("Gates", _table(("gate", "was", "is", "change", "verdict"), axes, left=(0, 4))),
+        ("Distributions over the countries of C_multi", records(found.get("distributions"))),
+    ]
+    for key, title in (
+        ("coverage", "Countries of C_multi with two zones or more"),
+        ("gini_top1", "Gini's coefficient of the leading zones' shares"),
+    ):
+        if found.get(key):
+            parts.append((title, records([found[key]])))
+    return [(title, table) for title, table in parts if table.rows]
+
+
 def records(entries: Sequence[Mapping[str, Any]] | None) -> Table:
     """Documents of one kind: their keys are the columns."""
     entries = list(entries or ())
@@ -239,9 +264,7 @@ def records(entries: Sequence[Mapping[str, Any]] | None) -> Table:
 def countries(evidence: Evidence) -> Table:
     """The diagnostics of every country and seed."""
     frame = evidence.countries
-    extra = [c for c in ("nudge_count", "tie_break_count", "fallback_count", "override_count")
-             if c in frame.columns]  # fmt: skip
-    order = {s: i for i, s in enumerate(evidence.certification["seeds"])}
+    extra = [c for c in frame.columns if c.endswith("_count")]
     rows = [
         (
             evidence.name(r["country"]),
@@ -260,7 +283,7 @@ def countries(evidence: Evidence) -> Table:
         )
         for r in sorted(
             frame.iter_rows(named=True),
-            key=lambda r: (-int(r["sites"]), r["country"], order.get(r["seed"], 99)),
+            key=lambda r: (-int(r["sites"]), r["country"], int(r["seed"])),
         )
     ]  # fmt: skip
     head = (

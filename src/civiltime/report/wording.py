@@ -19,8 +19,6 @@ _SMALL = 0.01
 
 def figure(value: Any) -> str:
     """Anything as text: yes and no, whole numbers in threes, others with three digits."""
-    if value is None:
-        return DASH
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -28,10 +26,10 @@ def figure(value: Any) -> str:
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{words(str(k))} {figure(v)}" for k, v in value.items()) or DASH
+        value = [f"{words(str(k))} {figure(v)}" for k, v in value.items()]
     if isinstance(value, list | tuple):
         return ", ".join(figure(v) for v in value) or DASH
-    return str(value)
+    return DASH if value is None or value == "" else str(value)
 
 
 def margin(value: Any) -> str:
@@ -73,7 +71,7 @@ def _number(value: float) -> str:
         places = min(12, 1 - math.floor(math.log10(abs(value))))
         text = f"{value:.{places}f}".rstrip("0")
         return _sign(text if text.strip("-0.") else f"{value:.1e}")
-    return _sign(f"{value:.3f}".rstrip("0").rstrip("."))
+    return _sign(f"{value:.4g}" if abs(value) >= 1 else f"{value:.3f}".rstrip("0"))
 
 
 def _sign(text: str) -> str:
