@@ -28,7 +28,7 @@ def run(
     ] = None,
     batch_rows: Annotated[
         int, typer.Option(help="Rows at a time; the result is the same for any.", min=1)
-    ] = 200_000,
+    ] = 131_072,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:

@@ -28,13 +28,14 @@ from civiltime.workspace.digest import (
 from civiltime.workspace.publish import Published, people_json, publish_folder
 from civiltime.workspace.runs import Run
 from civiltime.workspace.shape import check_document
+from civiltime.workspace.tables import ROWS_PER_GROUP
 
 
 @dataclass(frozen=True)
 class Options:
     """How to work, never what comes out: the same bytes for every value."""
 
-    batch_rows: int = 200_000
+    batch_rows: int = ROWS_PER_GROUP
     progress: Callable[[str, float], None] = lambda _label, _share: None
 
 

@@ -42,7 +42,8 @@ def ordered_batches(folder: Path, batch_rows: int) -> Iterator[Sites]:
     Raises :class:`NotInOrderError` when the order breaks or a ``site_order`` is missing,
     and :class:`Invalid` (056 or 051) for rows that can't be used.
     """
-    yield from _checked(open_batches(folder, "site_locations", batch_rows), in_order=False)
+    batches = open_batches(folder, "site_locations", batch_rows, dictionary=True)
+    yield from _checked(batches, in_order=False)
 
 
 def sorted_batches(folder: Path, batch_rows: int) -> Iterator[Sites]:

@@ -31,6 +31,8 @@ COMPRESSION_LEVEL = 1
 DATA_PAGE_BYTES = 1 << 20
 STATISTICS = ("seed", "manifest_fingerprint", "created_utc", "merchant_id")
 """What readers prune and verify by: the identity of the rows, and the head of their key."""
+CONSTANT = ("seed",)
+"""Number columns with one value a table: as a dictionary they cost next to nothing."""
 
 
 def part_name(number: int) -> str:
@@ -161,7 +163,7 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         data_page_version="1.0",
         compression="zstd",
         compression_level=COMPRESSION_LEVEL,
-        use_dictionary=[f.name for f in schema if _is_text(f.type)],
+        use_dictionary=[f.name for f in schema if _is_text(f.type) or f.name in CONSTANT],
         data_page_size=DATA_PAGE_BYTES,
         write_statistics=[n for n in STATISTICS if n in schema.names],
         store_schema=False,
