@@ -305,14 +305,16 @@ def _near(lon: Numbers, middle: float) -> Numbers:
 def _extent(
     lon: Numbers, lat: Numbers, rings: Sequence[Rings]
 ) -> tuple[float, float, float, float]:
-    """West, east, south, north of the sites and of the land within reach of the mainland."""
+    """West, east, south, north of the sites and the mainland, and of land within reach."""
     boxes = [(lon.min(), lon.max(), lat.min(), lat.max())]
     solid = [r for some in rings for r in some[:1]]
     if solid:
         largest = max(solid, key=_area)
-        reach = 0.6 * max(np.ptp(largest[:, 0]), np.ptp(largest[:, 1]))
-        w, e = largest[:, 0].min() - reach, largest[:, 0].max() + reach
-        s, n = largest[:, 1].min() - reach, largest[:, 1].max() + reach
+        w, e = min(lon.min(), largest[:, 0].min()), max(lon.max(), largest[:, 0].max())
+        s, n = min(lat.min(), largest[:, 1].min()), max(lat.max(), largest[:, 1].max())
+        boxes.append((w, e, s, n))
+        reach = 0.35 * max(e - w, n - s)
+        w, e, s, n = w - reach, e + reach, s - reach, n + reach
         ends = [(r[:, 0].min(), r[:, 0].max(), r[:, 1].min(), r[:, 1].max()) for r in solid]
         boxes += [b for b in ends if w < b[0] and b[1] < e and s < b[2] and b[3] < n]
     box = np.array(boxes, float)

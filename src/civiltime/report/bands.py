@@ -37,7 +37,7 @@ def top1_share(frame: pl.DataFrame, limits: tuple[float, float] | None, width: i
             )
         )
     )
-    box = Frame.within(width, max(16 * rows.height, 40), left=118, right=20, top=30, bottom=48)
+    box = Frame.within(width, max(16 * rows.height, 40), left=118, right=44, top=30, bottom=48)
     x = Scale("linear", 0.0, 1.0, box.width)
     names = rows["name"].to_list()
     base = alt.Chart(values(rows)).encode(
@@ -60,7 +60,7 @@ def top1_share(frame: pl.DataFrame, limits: tuple[float, float] | None, width: i
 def gap(countries: pl.DataFrame, limits: tuple[float, float] | None, width: int) -> Drawing:
     """Plot 7: the cumulative share of C_multi countries by gap, one line a seed."""
     judged = countries.filter("c_multi").select("seed", "top1_top2_gap", "country")
-    seeds = judged["seed"].unique(maintain_order=True).to_list()
+    seeds = sorted(judged["seed"].unique(), key=int)
     steps = (
         judged.sort("seed", "top1_top2_gap", "country")
         .with_columns(share=(pl.int_range(pl.len()) + 1).over("seed") / pl.len().over("seed"))
@@ -111,66 +111,88 @@ def gap(countries: pl.DataFrame, limits: tuple[float, float] | None, width: int)
 
 
 def uprights(limits: tuple[float, float] | None) -> list[Any]:
-    """Thresholds of a median as upright lines, named above the plot."""
+    """Thresholds of a median as upright lines, each named on its outer side above the plot."""
     if limits is None:
         return []
-    rows = [{"at": v, "words": w} for v, w in zip(limits, ("B", "B+"), strict=True)]
-    base = alt.Chart(alt.InlineData(values=rows)).encode(x=alt.X("at:Q"))
-    return [
-        base.mark_rule(color=INK, strokeWidth=1, strokeDash=[5, 3]),
-        base.mark_text(fontSize=10.5, fill=INK, baseline="bottom", dy=-4).encode(
-            y=alt.value(0), text="words:N"
-        ),
-    ]
+    lower, upper = sorted(zip(limits, ("B", "B+"), strict=True))
+    lines = []
+    sides: tuple[tuple[Any, Any, int], ...] = ((lower, "right", 4), (upper, "left", -4))
+    for (value, band), align, dx in sides:
+        base = alt.Chart(alt.InlineData(values=[{"at": value, "words": f"{band} {value:g}"}]))
+        base = base.encode(x=alt.X("at:Q"))
+        lines += [
+            base.mark_rule(color=INK, strokeWidth=1, strokeDash=[5, 3]),
+            base.mark_text(
+                fontSize=10.5, fill=INK, baseline="bottom", dy=-4, dx=dx, align=align
+            ).encode(y=alt.value(0), text="words:N"),
+        ]
+    return lines
 
 
 def zone_count(countries: pl.DataFrame, width: int) -> Drawing:
-    """Plot 8: countries by their number of zones, and the share with at most so many."""
+    """Plot 8: histogram and cumulative share of the number of zones."""
     seeds = max(countries["seed"].n_unique(), 1)
-    rows = (
-        countries.group_by("distinct")
-        .agg(pl.len().alias("n"))
-        .sort("distinct")
-        .with_columns(n=pl.col("n") / seeds, share=pl.col("n").cum_sum() / pl.col("n").sum())
-        .with_columns(
-            tip=pl.format(
-                "{} zones: {} countries, {} % have at most as many",
-                "distinct",
-                pl.col("n").round(1),
-                (100 * pl.col("share")).round(1),
-            )
-        )
+    several = _counts(countries.filter(pl.col("support") > 1))
+    rows = several.with_columns(
+        n=pl.col("n") / seeds,
+        tip=pl.format(
+            "{} zones: {} countries; {} % of those with several zones have at most as many",
+            "distinct",
+            (pl.col("n") / seeds).round(1),
+            (100 * pl.col("share")).round(1),
+        ),
     )
     most = max([4, *rows["distinct"].to_list()])
     box = Frame.within(width, 150, top=32, left=46, right=16, bottom=48)
     x = Scale("linear", 0.4, most + 0.6, box.width)
-    y = Scale("linear", 0.0, max([1.0, *rows["n"].to_list()]) * 1.12, box.height)
+    y = Scale("linear", 0.0, max([1.0, *rows["n"].to_list()]) * 1.15, box.height)
     at = axis("Distinct zones", x, form="d")
     bars = alt.Chart(values(rows)).encode(x=alt.X("distinct:Q", scale=x.altair(), axis=at))
-    histogram = layers(
-        bars.mark_bar(color=BLUE, width=max(3.0, 0.62 * box.width / most)).encode(
-            y=alt.Y("n:Q", scale=y.altair(), axis=axis("Countries", y, vertical=True)),
-            description="tip:N",
+    histogram = bars.mark_bar(color=BLUE, width=max(3.0, 0.62 * box.width / most)).encode(
+        y=alt.Y(
+            "n:Q", scale=y.altair(), axis=axis("Countries with several zones", y, vertical=True)
         ),
-        bars.mark_text(fontSize=10.5, fill=INK, baseline="bottom", dy=-2).encode(
-            y=alt.Y("n:Q"), text=alt.Text("n:Q", format=".3~g")
-        ),
+        description="tip:N",
     )
+    return stack(
+        draw(layers(histogram), box, "p8a"),
+        draw(_cumulative(several, _counts(countries), x, box, at), box, "p8b"),
+    )
+
+
+def _counts(countries: pl.DataFrame) -> pl.DataFrame:
+    """``distinct, n, share``: rows by number of zones, and the share with at most so many."""
+    counts = countries.group_by("distinct").agg(pl.len().cast(pl.Float64).alias("n"))
+    return counts.sort("distinct").with_columns(share=pl.col("n").cum_sum() / pl.col("n").sum())
+
+
+def _cumulative(
+    several: pl.DataFrame, every: pl.DataFrame, x: Scale, box: Frame, at: alt.Axis
+) -> alt.LayerChart:
+    """Both cumulative shares, each named where it is to be read."""
     full = Scale("linear", 0.0, 1.0, box.height)
-    low = pl.DataFrame({"distinct": [0.4], "share": [0.0]})
-    high = pl.DataFrame({"distinct": [most + 0.6], "share": [1.0]})
-    steps = rows.select(pl.col("distinct").cast(pl.Float64), "share")
-    line = pl.concat([low, steps, high]) if rows.height else low
-    ecdf = (
-        alt.Chart(values(line))
-        .mark_line(interpolate="step-after", color=BLUE, strokeWidth=1.8)
-        .encode(
-            x=alt.X("distinct:Q", scale=x.altair(), axis=at),
-            y=alt.Y(
-                "share:Q",
-                scale=full.altair(),
-                axis=axis("Share of countries", full, vertical=True, form=".0%"),
-            ),
+    lines = []
+    for steps, dash, words, dy in (
+        (every, [6, 3], "all countries", -7),
+        (several, [1, 0], "countries with several zones", 15),
+    ):
+        points = [(x.low, 0.0), *steps.select("distinct", "share").rows()]
+        points.append((x.high, points[-1][1]))
+        data = alt.InlineData(values=[{"distinct": a, "share": b} for a, b in points])
+        half = points[len(points) // 2]
+        name = alt.InlineData(values=[{"distinct": half[0], "share": half[1], "words": words}])
+        where = alt.X("distinct:Q", scale=x.altair(), axis=at)
+        up = alt.Y(
+            "share:Q",
+            scale=full.altair(),
+            axis=axis("Share with at most so many", full, vertical=True, form=".0%"),
         )
-    )
-    return stack(draw(histogram, box, "p8a"), draw(ecdf, box, "p8b"))
+        lines += [
+            alt.Chart(data)
+            .mark_line(interpolate="step-after", color=BLUE, strokeWidth=1.8, strokeDash=dash)
+            .encode(x=where, y=up),
+            alt.Chart(name)
+            .mark_text(align="left", fontSize=10.5, fill=INK, dy=dy)
+            .encode(x=where, y=up, text="words:N"),
+        ]
+    return layers(*lines)

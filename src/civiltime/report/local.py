@@ -36,7 +36,9 @@ def local_spread(evidence: Evidence, frame: pl.DataFrame, width: int) -> Drawing
         drawn = sample(here, SITES).with_columns(
             rank=pl.col("tzid").cast(pl.String).replace_strict(ranks, return_dtype=pl.Int64)
         )
-        line = f"{here.height:,} sites, {len(order)} of {support} zones, " + _area(area_km2(hull))
+        line = f"{here.height:,} sites, {len(order)} of {support} zones"
+        if width > 600:
+            line += f", {_area(area_km2(hull))}"
         land = evidence.land.of_country(code) if evidence.land else None
         countries.append(LocalCountry(name, line, drawn, land, _degrees(hull, middle)))
     return local_maps(width, 4 if width > 600 else 2, countries)

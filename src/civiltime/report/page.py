@@ -33,6 +33,7 @@ def render_page(evidence: Evidence, site_map: Plot, plots: Sequence[Plot]) -> st
             evidence=evidence,
             seeds=seeds,
             verdict=verdict,
+            one_line=str(document["one_line"]).removeprefix(f"{document['verdict']}: "),
             verdict_css=css,
             cards=tables.seed_cards(document),
             gates=tables.gate_rows(columns),
@@ -66,6 +67,7 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         figure=wording.figure,
         words=wording.words,
+        moment=wording.moment,
         drawing=_drawing,
         markup=Markup,
     )

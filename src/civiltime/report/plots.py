@@ -94,7 +94,7 @@ def draw_plots(evidence: Evidence) -> tuple[Plot, ...]:
             "top1_share",
             "Share of the leading zone, by country",
             "Countries of C_multi. A dot is the mean of the seeds, the line from the least to "
-            "the greatest of them; the gates ask where the median lies.",
+            "the greatest of them; B and B+ are what the gate asks of the median.",
             *both(lambda w: bands.top1_share(frame, limits("c_multi_median_top1"), w)),
         ),
         Plot(
@@ -110,15 +110,16 @@ def draw_plots(evidence: Evidence) -> tuple[Plot, ...]:
             "dominance_gap",
             "Dominance gap",
             "Share of C_multi countries whose leading zone is ahead of the second by at most so "
-            "much. The median is where a seed's line crosses one half.",
+            "much. The median, of which the gate asks B and B+, is where a line crosses one half.",
             *both(lambda w: bands.gap(evidence.countries, limits("c_multi_median_gap"), w)),
         ),
         Plot(
             8,
             "zone_count",
             "How many zones countries have",
-            "Above: countries by the number of their zones, mean of the seeds. Below: the share "
-            "of countries with at most so many.",
+            "Above: countries to which the boundaries give several zones, by the number of zones "
+            "their sites are in, mean of the seeds. Below: the share of countries with at most "
+            "so many; countries with one zone can have no more.",
             *both(lambda w: bands.zone_count(evidence.countries, w)),
         ),
     )

@@ -8,8 +8,10 @@ from typing import Any
 
 from civiltime.report.evidence import STATES, Evidence, seed_order
 from civiltime.report.strip import strip
-from civiltime.report.wording import DASH, band, figure, margin, share, verdict, words
+from civiltime.report.wording import DASH, band, figure, margin, share, threshold, verdict, words
 
+FIRST = ("measure", "seed", "id", "country", "scope", "sites", "rho", "p_value")
+"""Columns that open a table of records; the others keep their order."""
 AXES = ("structure", "governance", "realism", "stability")
 ROWS = 400
 """Rows of an extract that the page shows; the certification has all of them."""
@@ -109,8 +111,8 @@ def gate_rows(columns: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, l
             title=gate["title"],
             id=gate["id"],
             asks={"at_most": "at most", "at_least": "at least"}.get(gate["direction"], "required"),
-            b="" if required else figure(gate["b"]),
-            b_plus="" if required else figure(gate["b_plus"]),
+            b="" if required else threshold(gate["b"]),
+            b_plus="" if required else threshold(gate["b_plus"]),
             strip="" if required else strip(gate, [a["value"] for a in answers.values() if a]),
             cells=tuple(_cell(name, a) for name, a in answers.items()),
         )
@@ -125,21 +127,26 @@ def _axis_rank(axis: str) -> int:
 def _cell(column: str, gate: Mapping[str, Any] | None) -> Cell | None:
     if gate is None:
         return None
-    required = gate["direction"] == "required"
-    margins = None if required else (margin(gate["margin_b"]), margin(gate["margin_b_plus"]))
-    value = gate["value"]
-    shown = ("holds" if value else "does not hold") if required else figure(value)
     name = gate["band"] if gate["band"] in {"B+", "B"} else "FAIL"
-    if required and value:
-        name = "OK"
-    return Cell(column, shown, name, band(gate["band"]), margins, gate.get("detail") or "")
+    css, detail = band(gate["band"]), gate.get("detail") or ""
+    if gate["direction"] == "required":
+        return Cell(column, "", "holds" if gate["value"] else "FAIL", css, None, detail)
+    margins = (margin(gate["margin_b"]), margin(gate["margin_b_plus"]))
+    return Cell(column, figure(gate["value"]), name, css, margins, detail)
+
+
+def gate_titles(document: Mapping[str, Any]) -> dict[str, str]:
+    """What the gates ask, by id."""
+    gates = (g for entry in document["seeds"].values() for g in entry.get("gates") or ())
+    return {g["id"]: g["title"] for g in gates}
 
 
 def stability(document: Mapping[str, Any], seeds: Sequence[str]) -> Table:
     """The metrics of each seed and how far they lie apart."""
+    titles = gate_titles(document)
     rows = [
         (
-            words(str(m["metric"])),
+            titles.get(m["metric"], words(str(m["metric"]))),
             *(figure((m.get("values") or {}).get(s)) for s in seeds),
             figure(m.get("mean")),
             figure(m.get("sd")),
@@ -165,11 +172,12 @@ def attainability(document: Mapping[str, Any]) -> Table:
                 _bands(gate.get("ceiling_meets_b"), gate.get("ceiling_meets_b_plus")),
                 figure(world.get("value")),
                 _bands(world.get("meets_b"), world.get("meets_b_plus")),
-                words(str(gate.get("mark") or DASH)),
+                words(str(gate.get("mark") or DASH)).lower(),
+                words(str(gate.get("mark_b_plus") or DASH)).lower(),
             )
         )
-    head = ("gate", "best possible", "meets", "real cities", "meets", "mark")
-    return _table(head, rows, left=(0, 2, 4, 5))
+    head = ("gate", "best possible", "meets", "real cities", "meets", "B is", "B+ is")
+    return _table(head, rows, left=(0, 2, 4, 5, 6))
 
 
 def _bands(b: Any, b_plus: Any) -> str:
@@ -180,12 +188,13 @@ def _bands(b: Any, b_plus: Any) -> str:
 
 def hotspots(evidence: Evidence) -> Table:
     """The countries that cause the failing gates' shortfall, ranked."""
+    titles = gate_titles(evidence.certification)
     rows = [
         (
             str(h["rank"]),
             evidence.name(str(h["country"])),
             str(h.get("seed", DASH)),
-            words(str(h.get("gate", DASH))),
+            titles.get(str(h.get("gate")), DASH),
             words(str(h.get("mechanism", DASH))),
             share(h.get("shortfall_share")),
             figure(h.get("sites")),
@@ -252,7 +261,8 @@ def movement(found: Mapping[str, Any]) -> list[tuple[str, Table]]:
 def records(entries: Sequence[Mapping[str, Any]] | None) -> Table:
     """Documents of one kind: their keys are the columns."""
     entries = list(entries or ())
-    keys = list(dict.fromkeys(k for entry in entries for k in entry))
+    named = dict.fromkeys(k for entry in entries for k in entry)
+    keys = sorted(named, key=lambda k: FIRST.index(k) if k in FIRST else len(FIRST))
     rows = [tuple(figure(entry.get(k)) for k in keys) for entry in entries[:ROWS]]
     number = tuple(all(isinstance(e.get(k), int | float | None) for e in entries) for k in keys)
     left = [i for i, is_number in enumerate(number) if not is_number]

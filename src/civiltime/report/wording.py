@@ -14,7 +14,7 @@ DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 VERDICTS = {"PASS_BPLUS": ("PASS B+", "bplus"), "PASS_B": ("PASS B", "b")}
 _BANDS = {"B+": "bplus", "B": "b"}
-_SMALL = 0.01
+_SMALL, _TINY = 0.01, 1e-5
 
 
 def figure(value: Any) -> str:
@@ -46,8 +46,18 @@ def share(value: Any) -> str:
 
 
 def words(key: str) -> str:
-    """A key of a document as words."""
-    return key.replace("_", " ")
+    """A key of a document as words; the cohorts keep their names."""
+    return key.replace("_", " ").replace("c multi", "C_multi").replace("c large", "C_large")
+
+
+def threshold(value: float) -> str:
+    """A threshold with the digits that it was given."""
+    return f"{value:g}"
+
+
+def moment(utc: str) -> str:
+    """An instant to the minute."""
+    return f"{utc[:10]} {utc[11:16]} UTC"
 
 
 def verdict(name: Any) -> tuple[str, str]:
@@ -63,15 +73,16 @@ def band(name: Any) -> str:
 def _number(value: float) -> str:
     if not math.isfinite(value):
         return DASH
-    if value == 0:
-        return "0"
+    if value.is_integer() and abs(value) < 1000:
+        return _sign(f"{value:.0f}")
     if abs(value) >= 1000:
         return _sign(f"{value:,.0f}")
+    if abs(value) < _TINY:
+        return _sign(f"{value:.1e}".replace("e-0", "e-"))
     if abs(value) < _SMALL:
-        places = min(12, 1 - math.floor(math.log10(abs(value))))
-        text = f"{value:.{places}f}".rstrip("0")
-        return _sign(text if text.strip("-0.") else f"{value:.1e}")
-    return _sign(f"{value:.4g}" if abs(value) >= 1 else f"{value:.3f}".rstrip("0"))
+        places = 1 - math.floor(math.log10(abs(value)))
+        return _sign(f"{value:.{places}f}".rstrip("0"))
+    return _sign(f"{value:.3f}")
 
 
 def _sign(text: str) -> str:
