@@ -34,6 +34,7 @@ from civiltime.states.context import read_report
 from civiltime.states.precedence import country_iso, country_number
 from civiltime.tzdb.codec import decode
 from civiltime.workspace.digest import digest_folder, partition_hash
+from civiltime.workspace.publish import staging
 from civiltime.workspace.runs import Run
 
 TABLES = ("site_locations", "s1_tz_lookup", "site_timezones")
@@ -136,7 +137,8 @@ def _gather(evidence: SeedEvidence, run: Run, fingerprint: str, policy_sha256: s
     world = open_world(run, sealed)
     tables = {name: run.path(name) for name in TABLES}
     sites, s1, s2 = tables.values()
-    seen = observe(sites, s1, s2, world.zones, world.middles)
+    with staging(run.workspace.cache) as scratch:
+        seen = observe(sites, s1, s2, world.zones, world.middles, scratch)
     parity = "; ".join(seen.problems) or None
     if seen.unknown_zones and parity is None:
         parity = f"{seen.unknown_zones:,} rows have a zone that the boundaries don't have"

@@ -79,9 +79,12 @@ class Observed:
         return [(country_iso(int(c)), tzids[z], int(self.zones[c, z])) for c, z in pairs]
 
 
-def observe(sites: Path, s1: Path, s2: Path, zones: Boundaries, middles: Floats) -> Observed:
+def observe(
+    sites: Path, s1: Path, s2: Path, zones: Boundaries, middles: Floats, scratch: Path
+) -> Observed:
     """Read the three tables of a seed; ``middles`` are the countries' middle longitudes.
 
+    ``scratch`` is a folder for an upstream that must be sorted.
     Raises :class:`~civiltime.errors.Invalid` where a row of the upstream can't be used.
     """
     folders = {"site_locations": sites, "s1_tz_lookup": s1, "site_timezones": s2}
@@ -92,7 +95,7 @@ def observe(sites: Path, s1: Path, s2: Path, zones: Boundaries, middles: Floats)
     try:
         return _observe(rows, ordered_batches(sites, BATCH), s1, s2, zones, middles)
     except NotInOrderError:
-        return _observe(rows, sorted_batches(sites, BATCH), s1, s2, zones, middles)
+        return _observe(rows, sorted_batches(sites, BATCH, scratch), s1, s2, zones, middles)
 
 
 def _row_count(folder: Path) -> int:

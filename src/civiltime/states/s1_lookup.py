@@ -117,7 +117,7 @@ def compute(work: Lookup) -> None:
     except NotInOrderError:
         work.tally = Tally()
         work.rows_in = 0
-        work.rows_out = _write(work, sorted_batches(folder, rows))
+        work.rows_out = _write(work, sorted_batches(folder, rows, work.ctx.staging / "sort"))
         work.checks["input_in_writer_order"] = False
     tally = work.tally
     work.counts.update(tally.counts())

@@ -13,12 +13,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
 from civiltime.errors import Invalid
 from civiltime.reference.site_rows import (
-    KEY,
     KeyProblems,
     Mask,
     SiteKey,
@@ -27,8 +25,8 @@ from civiltime.reference.site_rows import (
     key_problems,
     row_problems,
 )
+from civiltime.states.key_sort import sorted_rows
 from civiltime.states.precedence import Ints, Sites, country_iso
-from civiltime.workspace.shape import arrow_schema
 from civiltime.workspace.tables import open_batches
 
 
@@ -46,14 +44,9 @@ def ordered_batches(folder: Path, batch_rows: int) -> Iterator[Sites]:
     yield from _checked(batches, in_order=False)
 
 
-def sorted_batches(folder: Path, batch_rows: int) -> Iterator[Sites]:
-    """The same for a partition in any order: read whole, sorted by the key."""
-    batches = list(open_batches(folder, "site_locations", batch_rows))
-    table = pa.Table.from_batches(batches, arrow_schema("site_locations"))
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    ordered = frame.sort(KEY).to_arrow(compat_level=pl.CompatLevel.oldest())
-    yield from _checked(ordered.to_batches(max_chunksize=batch_rows), in_order=True)
+def sorted_batches(folder: Path, batch_rows: int, scratch: Path) -> Iterator[Sites]:
+    """The same for a partition in any order, sorted by the key with the help of ``scratch``."""
+    yield from _checked(sorted_rows(folder, scratch, batch_rows), in_order=True)
 
 
 def _checked(batches: Iterable[pa.RecordBatch], *, in_order: bool) -> Iterator[Sites]:

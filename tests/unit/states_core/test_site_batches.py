@@ -69,7 +69,7 @@ def keys(batches: list[Sites]) -> list[Row]:
 def test_rows_in_order_are_streamed_whole(partition: Callable[..., Path], rows: int) -> None:
     folder = partition(GOOD)
     assert keys(list(ordered_batches(folder, rows))) == GOOD
-    assert keys(list(sorted_batches(folder, rows))) == GOOD
+    assert keys(list(sorted_batches(folder, rows, folder.parent / "scratch"))) == GOOD
 
 
 @pytest.mark.parametrize("rows", CUTS)
@@ -88,14 +88,14 @@ def test_rows_out_of_order_are_sorted_wherever_a_batch_ends(
     folder = partition([GOOD[i] for i in order])
     with pytest.raises(NotInOrderError):
         list(ordered_batches(folder, rows))
-    assert keys(list(sorted_batches(folder, rows))) == GOOD
+    assert keys(list(sorted_batches(folder, rows, folder.parent / "scratch"))) == GOOD
 
 
 def test_rows_are_sorted_by_the_unsigned_merchant_and_the_letters_of_the_country(
     partition: Callable[..., Path],
 ) -> None:
     folder = partition([(2**63, "AA", 1), (2**63 - 1, "ZZ", 1), (2**63 - 1, "AZ", 1)])
-    found = keys(list(sorted_batches(folder, 2)))
+    found = keys(list(sorted_batches(folder, 2, folder.parent / "scratch")))
     assert found == [(2**63 - 1, "AZ", 1), (2**63 - 1, "ZZ", 1), (2**63, "AA", 1)]
 
 
@@ -107,7 +107,7 @@ def finding(folder: Path, rows: int) -> Invalid:
         return found
     except NotInOrderError:
         with pytest.raises(Invalid) as caught:
-            list(sorted_batches(folder, rows))
+            list(sorted_batches(folder, rows, folder.parent / "scratch"))
         return caught.value
     raise AssertionError("nothing was refused")
 
@@ -156,7 +156,9 @@ def test_a_row_that_can_not_be_used_is_refused(
 
 def test_no_rows_are_no_batches(partition: Callable[..., Path]) -> None:
     folder = partition([])
-    assert list(ordered_batches(folder, 10)) == list(sorted_batches(folder, 10)) == []
+    assert (
+        list(ordered_batches(folder, 10)) == list(sorted_batches(folder, 10, folder.parent)) == []
+    )
 
 
 def test_countries_are_numbers_whatever_their_column_looks_like() -> None:
