@@ -17,6 +17,7 @@ from civiltime.cli import (
     ingest,
     lane,
     lookup,
+    perf,
     readers,
     report,
     runs,
@@ -49,6 +50,7 @@ app.add_typer(governance.waiver, name="waiver")
 app.command("approve")(governance.approve)
 app.add_typer(governance.keys, name="keys")
 app.add_typer(lane.authorities, name="authorities")
+app.add_typer(perf.app, name="perf")
 app.command("errors")(errors.errors)
 
 

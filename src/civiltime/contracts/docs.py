@@ -42,6 +42,7 @@ FAMILIES = {
     "RD": "RD: readers",
     "CT": "CT: certification",
     "GV": "GV: freezes and approvals",
+    "PF": "PF: performance",
 }
 """The headings of the error page, in order."""
 
