@@ -14,6 +14,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import polars as pl
+import shapely
 from numpy.typing import NDArray
 
 from civiltime.report.glyphs import Labels, glyph, text_width
@@ -24,6 +25,8 @@ from civiltime.report.world import Land, Rings, outline
 
 LEAST = 3
 NORTH, SOUTH = 84.0, -57.0
+REACH = 0.15
+"""Land this near to a country's mainland is in its small map; a share of the map's size."""
 Numbers = NDArray[np.float64]
 Place = Callable[[Numbers, Numbers], tuple[Numbers, Numbers]]
 """Degrees to pixels."""
@@ -246,7 +249,8 @@ def _local(
     lon = _near(lon, middle)
     rings: list[Rings] = []
     if country.land is not None and len(country.land.polygons):
-        span = max(float(np.ptp(lon)), float(np.ptp(country.sites["lat"].to_numpy())))
+        box = shapely.bounds(country.land.polygons)
+        span = max(float((box[:, 2:] - box[:, :2]).max()), float(np.ptp(lon)))
         rings = outline(country.land.polygons, min(max(span / 220, 0.01), 0.25), middle)
     west, east, south, north = _extent(lon, lat, rings)
     squeeze = float(np.cos(np.radians((south + north) / 2)))
@@ -305,22 +309,26 @@ def _near(lon: Numbers, middle: float) -> Numbers:
 def _extent(
     lon: Numbers, lat: Numbers, rings: Sequence[Rings]
 ) -> tuple[float, float, float, float]:
-    """West, east, south, north of the sites and the mainland, and of land within reach."""
-    boxes = [(lon.min(), lon.max(), lat.min(), lat.max())]
+    """West, east, south, north of the sites, the largest land, and what lies near to it."""
+    box = np.array([lon.min(), lat.min(), lon.max(), lat.max()])
     solid = [r for some in rings for r in some[:1]]
     if solid:
-        largest = max(solid, key=_area)
-        w, e = min(lon.min(), largest[:, 0].min()), max(lon.max(), largest[:, 0].max())
-        s, n = min(lat.min(), largest[:, 1].min()), max(lat.max(), largest[:, 1].max())
-        boxes.append((w, e, s, n))
-        reach = 0.35 * max(e - w, n - s)
-        w, e, s, n = w - reach, e + reach, s - reach, n + reach
-        ends = [(r[:, 0].min(), r[:, 0].max(), r[:, 1].min(), r[:, 1].max()) for r in solid]
-        boxes += [b for b in ends if w < b[0] and b[1] < e and s < b[2] and b[3] < n]
-    box = np.array(boxes, float)
-    west, east = float(box[:, 0].min()), float(box[:, 1].max())
-    south, north = float(box[:, 2].min()), float(box[:, 3].max())
+        ends = np.array([(*r.min(axis=0), *r.max(axis=0)) for r in solid])
+        mainland = ends[int(np.argmax([_area(r) for r in solid]))]
+        box, grown = np.zeros(4), _around(box, mainland[None])
+        while (grown != box).any():
+            box = grown
+            reach = REACH * (box[2:] - box[:2]).max()
+            touches = (ends[:, :2] < box[2:] + reach) & (ends[:, 2:] > box[:2] - reach)
+            grown = _around(box, ends[touches.all(axis=1)])
+    west, south, east, north = (float(v) for v in box)
     return west - 0.05, east + 0.05, south - 0.05, north + 0.05
+
+
+def _around(box: Numbers, boxes: Numbers) -> Numbers:
+    """The least box around boxes of (west, south, east, north)."""
+    every = np.concatenate([box[None], boxes])
+    return np.concatenate([every[:, :2].min(axis=0), every[:, 2:].max(axis=0)])
 
 
 def _area(ring: Numbers) -> float:

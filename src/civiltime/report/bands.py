@@ -142,11 +142,13 @@ def zone_count(countries: pl.DataFrame, width: int) -> Drawing:
             (100 * pl.col("share")).round(1),
         ),
     )
-    most = max([4, *rows["distinct"].to_list()])
+    most = max([4, *countries["distinct"].to_list(), *countries["support"].to_list()])
     box = Frame.within(width, 150, top=32, left=46, right=16, bottom=48)
     x = Scale("linear", 0.4, most + 0.6, box.width)
     y = Scale("linear", 0.0, max([1.0, *rows["n"].to_list()]) * 1.15, box.height)
-    at = axis("Distinct zones", x, form="d")
+    step = 1 if most <= 12 else 5
+    ticks = [1, *range(step if step > 1 else 2, most + 1, step)]
+    at = axis("Distinct zones", x, form="d", values=ticks)
     bars = alt.Chart(values(rows)).encode(x=alt.X("distinct:Q", scale=x.altair(), axis=at))
     histogram = bars.mark_bar(color=BLUE, width=max(3.0, 0.62 * box.width / most)).encode(
         y=alt.Y(

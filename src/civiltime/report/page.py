@@ -46,7 +46,7 @@ def render_page(evidence: Evidence, site_map: Plot, plots: Sequence[Plot]) -> st
             movement=document.get("movement"),
             moved=tables.movement(document.get("movement") or {}),
             governance=tables.governance(document),
-            coupling=tables.records(document.get("coupling")),
+            coupling=tables.coupling(document),
             fallbacks=tables.records(extracts.get("fallbacks")),
             overrides=tables.records(extracts.get("overrides")),
             exceptions=tables.records(document.get("exceptions")),

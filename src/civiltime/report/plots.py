@@ -69,8 +69,8 @@ def draw_plots(evidence: Evidence) -> tuple[Plot, ...]:
             2,
             "zone_diversity",
             "Zone diversity against site count",
-            "Distinct zones among a country's sites. A country with many sites and one zone "
-            "stands at the lower right.",
+            "Distinct zones among a country's sites; the axis ends at the most that any country "
+            "has. A country with many sites and one zone stands at the lower right.",
             *both(lambda w: scatter.zone_diversity(frame, w)),
         ),
         Plot(

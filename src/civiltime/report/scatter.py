@@ -23,7 +23,8 @@ def spatial_spread(frame: pl.DataFrame, width: int) -> Drawing:
     rows = frame.filter((pl.col("hull_km2") > 0) & (pl.col("sites") >= MIN_SITES))
     box = Frame.within(width, 330, top=TOP, left=52)
     x = log_scale(rows["sites"].to_list(), box.width)
-    y = log_scale(rows["hull_km2"].to_list(), box.height, least=1e-3)
+    # the axis always reaches a continent, so that heaped sites look heaped
+    y = log_scale([*rows["hull_km2"].to_list(), 1e7], box.height, least=1e-3)
     tips = rows.with_columns(
         tip=pl.format("{}: {} sites, {} km²", "name", _whole("sites"), _whole("hull_km2"))
     )
@@ -34,7 +35,7 @@ def zone_diversity(frame: pl.DataFrame, width: int) -> Drawing:
     """Plot 2: distinct zones against sites; a rule spans the seeds."""
     box = Frame.within(width, 330, top=TOP, left=46)
     x = log_scale(frame["sites"].to_list(), box.width)
-    most = max([2.0, *frame["distinct_max"].to_list()])
+    most = max([2.0, *frame["distinct_max"].to_list(), *frame["support"].to_list()])
     y = Scale("log", 0.85, most * 1.25, box.height)
     tips = frame.with_columns(
         tip=pl.format(

@@ -10,7 +10,7 @@ from civiltime.report.evidence import STATES, Evidence, seed_order
 from civiltime.report.strip import strip
 from civiltime.report.wording import DASH, band, figure, margin, share, threshold, verdict, words
 
-FIRST = ("measure", "seed", "id", "country", "scope", "sites", "rho", "p_value")
+FIRST = ("measure", "seed", "id", "country", "scope", "sites")
 """Columns that open a table of records; the others keep their order."""
 AXES = ("structure", "governance", "realism", "stability")
 ROWS = 400
@@ -151,13 +151,33 @@ def stability(document: Mapping[str, Any], seeds: Sequence[str]) -> Table:
             figure(m.get("mean")),
             figure(m.get("sd")),
             figure(m.get("cv")),
-            f"{figure(m.get('b'))} / {figure(m.get('b_plus'))}",
+            _limits(m),
             str(m.get("band", DASH)),
         )
         for m in document.get("stability") or ()
     ]
     head = ("metric", *(f"seed {s}" for s in seeds), "mean", "sd", "CV", "at most B / B+", "band")
     return _table(head, rows, left=(0, len(head) - 1))
+
+
+def coupling(document: Mapping[str, Any]) -> Table:
+    """Rank correlation of spread and zones, a row a seed."""
+    rows = [
+        (
+            str(c["seed"]),
+            figure(c.get("rho")),
+            figure(c.get("p_value")),
+            figure(c.get("countries")),
+            _limits(c),
+            str(c.get("band", DASH)),
+        )
+        for c in sorted(document.get("coupling") or (), key=lambda c: int(c["seed"]))
+    ]
+    return _table(("seed", "rho", "p", "countries", "over, for B / B+", "band"), rows, left=(5,))
+
+
+def _limits(entry: Mapping[str, Any]) -> str:
+    return f"{threshold(entry['b'])} / {threshold(entry['b_plus'])}"
 
 
 def attainability(document: Mapping[str, Any]) -> Table:
