@@ -65,7 +65,9 @@ def read(
     out: Annotated[
         Path | None, typer.Option(help="The file to write; without it CSV goes to stdout.")
     ] = None,
-    table_format: Annotated[TableFormat, typer.Option("--format")] = TableFormat.csv,
+    table_format: Annotated[
+        TableFormat, typer.Option("--format", help="What to write.")
+    ] = TableFormat.csv,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:

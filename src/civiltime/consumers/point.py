@@ -27,6 +27,10 @@ def look_up(
     2A-S0-010 where no release is pinned or ingested.
     """
     path = workspace.path("tz_world_{release}", release=_pin(workspace, "tz_world"))
+    if not path.is_file():
+        raise CivilTimeError(
+            "2A-S0-010", f"{workspace.relative(path)} is pinned and missing", {"asset": "tz_world"}
+        )
     try:
         boundaries = open_boundaries(path, sha256_file(path), workspace.cache)
         codes = boundaries.candidates(np.array([lon]), np.array([lat]))

@@ -10,8 +10,11 @@ that is no valid polygon within the world, with the zone, the reason and the pla
 from __future__ import annotations
 
 import re
+import tempfile
 import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
@@ -32,6 +35,7 @@ _VECTOR = {".json", ".geojson", ".shp"}
 _PARQUET = {".parquet", ".geoparquet"}
 _REDUCED = re.compile(r"-(1970|now)(?=[-.]|$)")
 _POLYGON, _MULTIPOLYGON = 3, 6
+_URL_SIGNS = set(";!?#%")
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,8 @@ def read_file(path: Path) -> Boundaries:
         tzids, wkb = _read_vector(f"/vsizip/{{{path.absolute()}}}/{member}", path.name)
         ordinals = None
     elif suffix in _VECTOR:
-        tzids, wkb = _read_vector(str(path), path.name)
+        with _plainly_named(path) as plain:
+            tzids, wkb = _read_vector(str(plain), path.name)
         ordinals = None
     else:
         raise Invalid(
@@ -140,6 +145,19 @@ def _refuse_reduced_name(name: str) -> None:
             code="012",
             variant=match[1],
         )
+
+
+@contextmanager
+def _plainly_named(path: Path) -> Iterator[Path]:
+    """The file, under another name where the reader would take its name for a URL's."""
+    if not _URL_SIGNS & set(str(path)):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for part in path.parent.iterdir():  # a shapefile is several files
+            if part.stem == path.stem:
+                Path(folder, "source" + part.suffix).symlink_to(part.absolute())
+        yield Path(folder, "source" + path.suffix)
 
 
 def _zip_member(path: Path) -> str:
