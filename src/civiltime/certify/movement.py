@@ -67,7 +67,7 @@ def distributions(name: str, now: Sequence[float], before: Sequence[float]) -> d
 def axes(now: Sequence[Metrics], before: Sequence[Metrics]) -> list[dict[str, Any]]:
     """One row a gate: both means, the change, and ``improved``, ``unchanged`` or ``regressed``."""
     rows = []
-    for gate in (g for g in BY_ID if any(g in m for m in now)):
+    for gate in (g for g in BY_ID if any(g in m for m in (*now, *before))):
         new = [float(v) for m in now if (v := m.get(gate)) is not None]
         old = [float(v) for m in before if (v := m.get(gate)) is not None]
         value = fmean(new) if new else None
