@@ -41,9 +41,8 @@ def guesses_of(row: Mapping[str, int]) -> Guesses:
 def misreported(counts: Mapping[str, Mapping[str, int]], seen: Observed) -> str | None:
     """Where S1's report and the rows differ.
 
-    Rows that no zone covers are singletons or fallbacks; rows that several claim are ties, or
-    guesses among them.  So the three together are as many as the report says, and the two
-    at least as many as the rows that nothing covers.
+    Where boundaries and row tell what decided it, the counts must be those; where a row may be
+    a tie or a fallback (:class:`Decided`), the two together must be.
     """
     decided = seen.decided
 
@@ -53,13 +52,16 @@ def misreported(counts: Mapping[str, Mapping[str, int]], seen: Observed) -> str 
             column[country_number(iso)] = sum(row.get(name, 0) for name in names)
         return column
 
-    guessed = reported("singletons", "fallbacks_within", "fallbacks_outside")
+    fallbacks = reported("fallbacks_within", "fallbacks_outside")
     ties = reported("tie_breaks_country", "tie_breaks_preference")
+    both = decided.ties + decided.fallbacks + decided.either
     compared = [
         ("sites", reported("sites") != decided.sites),
         ("nudged", reported("nudged") != decided.nudged),
-        ("singletons and fallbacks", guessed < decided.uncovered),
-        ("ties", guessed + ties != decided.uncovered + decided.contested),
+        ("singletons", reported("singletons") != decided.singletons),
+        ("fallbacks", fallbacks < decided.fallbacks),
+        ("ties", ties < decided.ties),
+        ("ties and fallbacks", ties + fallbacks != both),
     ]
     for number, scope in enumerate(SCOPES):
         differs = reported(f"overrides_{scope}") != decided.overrides[number]

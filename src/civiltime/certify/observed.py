@@ -44,18 +44,21 @@ def _zeros(*shape: int) -> Counts:
 
 @dataclass
 class Decided:
-    """Rows by country number and by what decided them.
+    """Rows by country number and by what decided them, as far as boundaries and row tell.
 
-    Overrides and nudges are told by the row.  Of the other rows, ``contested`` lie where
-    several zones claim the point and ``uncovered`` have a zone that doesn't cover them: the
-    first are ties (or guesses among them), the second singletons and fallbacks.
+    Overrides and nudges are told by the row.  A row that wasn't nudged was decided at its true
+    point: by one zone, or by a tie.  One that was nudged was decided at the moved point, or by
+    nothing there, and then it is a singleton or a fallback.  Only ``either``, where other
+    zones than at the true point claim the moved one, may be a tie or a fallback.
     """
 
     sites: Counts = field(default_factory=lambda: _zeros(COUNTRIES))
     nudged: Counts = field(default_factory=lambda: _zeros(COUNTRIES))
     overrides: Counts = field(default_factory=lambda: _zeros(len(SCOPES), COUNTRIES))
-    contested: Counts = field(default_factory=lambda: _zeros(COUNTRIES))
-    uncovered: Counts = field(default_factory=lambda: _zeros(COUNTRIES))
+    ties: Counts = field(default_factory=lambda: _zeros(COUNTRIES))
+    singletons: Counts = field(default_factory=lambda: _zeros(COUNTRIES))
+    fallbacks: Counts = field(default_factory=lambda: _zeros(COUNTRIES))
+    either: Counts = field(default_factory=lambda: _zeros(COUNTRIES))
 
 
 @dataclass
@@ -151,7 +154,7 @@ def _decide(
     zone: Ints,
     overridden: Bools,
 ) -> None:
-    """Count what decided the rows; only rows that one zone doesn't cover are looked at twice."""
+    """Count what decided the rows; only rows that one zone didn't decide are looked at twice."""
     country = sites.country
 
     def count(rows: Bools | npt.NDArray[np.int64]) -> Counts:
@@ -166,31 +169,33 @@ def _decide(
         for number in range(len(SCOPES)):
             decided.overrides[number] += count(overridden & (scope == number))
     codes = zones.candidates(sites.lon, sites.lat)
-    rest = np.flatnonzero((codes != zone.astype(np.int64) + 1) & ~overridden)
+    rest = np.flatnonzero(((codes != zone.astype(np.int64) + 1) | nudged) & ~overridden)
     if not len(rest):
         return
-    here = _covers(zones, codes[rest], zone[rest])
-    moved = rest[nudged[rest]]
-    nudge_lat = batch.column("nudge_lat_deg").to_numpy(zero_copy_only=False)
-    there = np.zeros((len(rest), 2), bool)
-    if len(moved):
-        codes_there = zones.candidates(nudge_lon[moved], nudge_lat[moved])
-        there[nudged[rest]] = _covers(zones, codes_there, zone[moved])
-    covered = here[:, 0] | there[:, 0]
-    several = np.where(here[:, 0], here[:, 1], there[:, 1])
-    decided.contested += count(rest[covered & several])
-    decided.uncovered += count(rest[~covered])
+    here, moved = codes[rest], nudged[rest]
+    at = here.copy()
+    if moved.any():
+        nudge_lat = batch.column("nudge_lat_deg").to_numpy(zero_copy_only=False)
+        at[moved] = zones.candidates(nudge_lon[rest[moved]], nudge_lat[rest[moved]])
+    covered, several = _covers(zones, at, zone[rest])
+    alone = ~covered & (here == 0) & (zones.singletons[country[rest]] >= 0)
+    # the same set is as undecided at the moved point as it was at the true one
+    stuck = moved & several & (at == here)
+    decided.ties += count(rest[covered & several & ~moved])
+    decided.singletons += count(rest[alone])
+    decided.fallbacks += count(rest[(~covered & ~alone) | (covered & stuck)])
+    decided.either += count(rest[covered & several & moved & ~stuck])
 
 
-def _covers(zones: Boundaries, codes: npt.NDArray[np.int64], zone: Ints) -> Bools:
-    """(n, 2): whether the zone is in the point's set, and whether the set has several."""
+def _covers(zones: Boundaries, codes: npt.NDArray[np.int64], zone: Ints) -> tuple[Bools, Bools]:
+    """Whether the zone is in the point's set, and whether the set has several."""
     distinct, place = np.unique(codes, return_inverse=True)
     member = np.zeros((len(distinct), len(zones.tzids)), bool)
     for row, members in enumerate(zones.zone_sets(distinct)):
         member[row, list(members)] = True
     several = member.sum(axis=1) > 1
     known = zone >= 0
-    return np.stack([member[place, np.where(known, zone, 0)] & known, several[place]], axis=1)
+    return member[place, np.where(known, zone, 0)] & known, several[place]
 
 
 def _sites(batch: pa.RecordBatch, lon: Floats, lat: Floats) -> Sites:
