@@ -82,7 +82,9 @@ def over_country_cap(
         for iso, g in guesses.items()
         if sites[iso] >= max(cap["min_sites"], 1) and g.fallback / sites[iso] > cap["rate"]
     ]
-    return f"over the cap of {cap['rate']}: {', '.join(over[:5])}" if over else None
+    if not over:
+        return None
+    return f"fallbacks over the country cap of {cap['rate']}: {', '.join(over[:5])}"
 
 
 def unexplained(applied: Sequence[Mapping[str, Any]], seen: Observed) -> str | None:
@@ -93,7 +95,7 @@ def unexplained(applied: Sequence[Mapping[str, Any]], seen: Observed) -> str | N
         if not (o["reason_code"].strip() and o["owner"].strip())
     ]
     if bare:
-        return f"without reason or owner: {', '.join(bare[:5])}"
+        return f"overrides without reason or owner: {', '.join(bare[:5])}"
     named = {o["scope"] for o in applied}
     by_rows = {scope for n, scope in enumerate(SCOPES) if seen.decided.overrides[n].any()}
     if named != by_rows:

@@ -9,7 +9,7 @@ from typing import Any
 
 from civiltime.certify.certification import Document, SealedPolicy, certification
 from civiltime.certify.evidence import SeedEvidence
-from civiltime.certify.gates import BY_ID, STRUCTURE, Exemption, judge_required
+from civiltime.certify.gates import STRUCTURE, Exemption
 from civiltime.certify.governance import Guesses
 from civiltime.certify.metrics import Country, countries_of
 from civiltime.certify.topology import Land, Topology
@@ -45,9 +45,8 @@ def seed(
 ) -> SeedEvidence:
     """A seed; ``broken`` gives structural gates that don't hold, with the problem."""
     evidence = SeedEvidence(number, RUN, created_utc="2026-01-01T00:00:00.000000Z")
-    for gate in STRUCTURE:
-        evidence.require(gate.id, (broken or {}).get(gate.id))
-    evidence.gates += [judge_required(BY_ID[g], (broken or {}).get(g)) for g in GOVERNED]
+    for gate in (*(g.id for g in STRUCTURE), *GOVERNED):
+        evidence.require(gate, (broken or {}).get(gate))
     evidence.countries = tuple(countries)
     evidence.guesses = guesses or {}
     evidence.hull_km2 = {c.iso: 1000.0 * (i + 1) for i, c in enumerate(countries)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def steps(a: list[float], b: list[float]) -> tuple[float, float]:
     points = sorted({*a, *b})
     apart = [abs(bisect_right(sorted(a), x) / len(a) - bisect_right(sorted(b), x) / len(b))
              for x in points]  # fmt: skip
-    widths = [y - x for x, y in zip(points, points[1:], strict=False)]
+    widths = [y - x for x, y in pairwise(points)]
     return max(apart), math.fsum(d * w for d, w in zip(apart, widths, strict=False))
 
 
