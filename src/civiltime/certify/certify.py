@@ -32,7 +32,7 @@ from civiltime.policy.certification import parse_certification_policy
 from civiltime.workspace.config import Workspace
 from civiltime.workspace.digest import self_digest, sha256_bytes, sha256_file
 from civiltime.workspace.publish import people_json, replace_file, staging
-from civiltime.workspace.runs import Run, list_run_ids, open_run
+from civiltime.workspace.runs import RUN_ID, Run, list_run_ids, open_run
 from civiltime.workspace.shape import check_document
 from civiltime.workspace.tables import part_name, write_table
 
@@ -66,7 +66,7 @@ def certify(
     taken, of the universe (manifest_fingerprint) that ran last.  Raises
     :class:`CivilTimeError`: 2A-CT-001 where no run can be opened, 2A-CT-002 where the policy
     isn't the sealed one, 2A-CT-003 for a baseline that is none, 2A-CT-005 for other seeds
-    than the policy requires.
+    than the policy requires and for what is no run id.
     """
     policy = _policy(workspace)
     seeds = policy.rules.required_seeds
@@ -76,6 +76,10 @@ def certify(
         raise CivilTimeError(
             "2A-CT-005", f"the policy doesn't require seed {strange[0]}", {"seeds": list(strange)}
         )
+    for run_id in chosen.values():  # it becomes part of a file's name
+        if not RUN_ID.fullmatch(run_id):
+            message = f"{run_id[:100]!r} is not a run id (32 lowercase hex digits)"
+            raise CivilTimeError("2A-CT-005", message, {"run_id": run_id[:100]})
     opened, evidence = _open(workspace, chosen)
     if not opened:
         reasons = "; ".join(f"seed {s}: {e.reason}" for s, e in evidence.items())
