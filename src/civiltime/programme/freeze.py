@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from civiltime.certify.certify import read_certification
-from civiltime.consumers.verify import Verification, verify_gate
 from civiltime.errors import CivilTimeError, Invalid
 from civiltime.policy.approvers import ApproversPolicy, parse_approvers
 from civiltime.programme.blockers import STATUS, blockers
+from civiltime.programme.certified import NONE, best_certified, certified_runs, read_certified
 from civiltime.programme.decisions import holding
 from civiltime.programme.evidence import named
 from civiltime.programme.lane import field_digests, standing
@@ -27,10 +26,9 @@ from civiltime.programme.requests import KNOBS
 from civiltime.workspace.config import Workspace
 from civiltime.workspace.digest import sha256_bytes
 from civiltime.workspace.publish import Publish, people_json, replace_file
-from civiltime.workspace.runs import Run, open_run
+from civiltime.workspace.runs import Run
 from civiltime.workspace.shape import check_document
 
-NONE = "2A-GV-042"
 APPROVERS = "approvers_policy"
 REOPEN_CONTRACT = (
     "contradiction evidence: files of the workspace, by digest",
@@ -38,8 +36,6 @@ REOPEN_CONTRACT = (
     "the expected movement: metric, from, to",
     "an approval by somebody else, with a key of the approvers.yaml that this freeze pins",
 )
-RANK = tuple(reversed(STATUS))
-"""Verdicts from the worst to the best."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +55,9 @@ def freeze_lane(workspace: Workspace, certification: Path | None = None) -> Froz
     2A-GV-042 where there is none that holds, 2A-GV-043 where the lane is frozen on another.
     """
     approvers, approvers_sha256 = _approvers(workspace)
-    path = certification or _best(workspace)
-    name, digest = named(workspace, path, NONE)
-    judged = read_certification(workspace.root / name, NONE)
-    runs = {s: _pinned(workspace, s, entry, judged) for s, entry in judged["seeds"].items()}
+    name, digest = named(workspace, certification or best_certified(workspace), NONE)
+    judged = read_certified(workspace, workspace.root / name)
+    runs = certified_runs(workspace, judged)
     document = {
         "segment": "2A",
         "lane": workspace.lane,
@@ -100,45 +95,6 @@ def _publish(
         "frozen", digest, document["status"], certification=document["certification"]["path"]
     )
     return "NEW"
-
-
-def _best(workspace: Workspace) -> Path:
-    """The lane's certification with the best verdict; of equals the least short, then the last."""
-    pattern = workspace.path("segment2a_certification", runset="*")
-    found = []
-    for path in sorted(pattern.parent.glob(pattern.name)):
-        try:
-            judged = read_certification(path, NONE)
-        except CivilTimeError:
-            continue  # what can't be read is not the best
-        rank = RANK.index(judged["verdict"])
-        found.append((rank, -len(blockers(judged)), judged["generated_utc"], path))
-    if not found:
-        raise CivilTimeError(NONE, f"{workspace.lane} has no certification")
-    return max(found)[3]
-
-
-def _pinned(
-    workspace: Workspace, seed: str, entry: Mapping[str, Any], judged: Mapping[str, Any]
-) -> Run | None:
-    """The run of a seed, its gate verified to be what was certified; None where it has none."""
-    if entry["run_id"] is None:
-        return None
-    stated = {i["seed"]: i for i in judged["inputs"]}.get(seed)
-    if stated is None:
-        return None  # it couldn't be scored: there is nothing to pin
-    try:
-        run = open_run(workspace, entry["run_id"])
-    except CivilTimeError as error:
-        raise CivilTimeError(NONE, f"seed {seed}: {error.message}", {"seed": seed}) from None
-    result = Verification(run.id)
-    verify_gate(run, result)
-    if not result.passed or result.flag_sha256_hex != stated["flag_sha256_hex"]:
-        why = result.findings[0].message if result.findings else "its flag is another one"
-        raise CivilTimeError(
-            NONE, f"seed {seed}: run {run.id} isn't what was certified: {why}", {"run_id": run.id}
-        )
-    return run
 
 
 def _entry(run: Run | None, judged: Mapping[str, Any], seed: str) -> dict[str, Any]:
