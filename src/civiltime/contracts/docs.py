@@ -43,6 +43,7 @@ FAMILIES = {
     "CT": "CT: certification",
     "GV": "GV: freezes and approvals",
     "PF": "PF: performance",
+    "RT": "RT: retention of runs",
 }
 """The headings of the error page, in order."""
 

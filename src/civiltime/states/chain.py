@@ -192,6 +192,7 @@ def _report(
     document: dict[str, Any] = {
         "segment": "2A",
         "state": state.id,
+        "version": state.version,
         "status": "fail" if attempt.errors else "pass",
         "run_id": run.id,
         "seed": receipt.seed,
