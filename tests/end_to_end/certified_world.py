@@ -76,6 +76,29 @@ class World(Small):
         path.write_bytes(people_json({**report, "report_sha256": self_digest(report)}))
 
 
+def failing(document: Any) -> dict[str, set[str]]:
+    """Ids of failing gates by seed."""
+    found = {
+        number: {g["id"] for g in entry["gates"] if g["band"] == "FAIL"}
+        for number, entry in document["seeds"].items()
+    }
+    return {number: gates for number, gates in found.items() if gates}
+
+
+def reason(said: Said, seed: int = 7) -> str:
+    """Why the set fails, when that seed alone does."""
+    assert said.code == 3, said.err
+    document = said.json
+    assert document["verdict"] == "FAIL_REALISM"
+    verdicts = {s: e["verdict"] for s, e in document["seeds"].items()}
+    assert verdicts.pop(str(seed)) == "FAIL_REALISM"
+    assert set(verdicts.values()) == {"PASS_BPLUS"}
+    why = str(document["seeds"][str(seed)]["reason"])
+    assert why
+    assert why in document["one_line"]
+    return why
+
+
 def make_world(folder: Path) -> None:
     """Both postures through the real chain, and one certification that fills the caches."""
     from civiltime.demo import certify_demo, run_demo
@@ -101,3 +124,26 @@ def copied_world(factory: pytest.TempPathFactory, to: Path) -> World:
     shutil.copytree(root, to, copy_function=copy)
     ids = json.loads((template / "ids.json").read_text())
     return World(to, ids={p: {int(s): r for s, r in found.items()} for p, found in ids.items()})
+
+
+PREFERENCE = """overlap_preferences:
+  - country: CN
+    zones: [Asia/Shanghai, Asia/Urumqi]
+    prefer: Asia/Urumqi            # for official Beijing time write Asia/Shanghai
+    reason_code: LOCAL_PRACTICE
+    owner: civiltime-defaults
+    notes: Daily life in Xinjiang follows UTC+06:00; GeoNames lists its cities under Asia/Urumqi.
+"""
+
+
+def undecided_xinjiang(world: World) -> None:
+    """One seed, and no preference: the sites that two Chinese zones claim stay undecided."""
+    world.edit("certification.yaml", "[42, 7, 101, 202]", "[42]")
+    world.edit("lookup.yaml", PREFERENCE, "overlap_preferences: []\n")
+
+
+def uncapped(world: World) -> None:
+    """Caps of the lookup that stop nothing; those of the certification still judge."""
+    world.edit("lookup.yaml", "fallback_rate_cap: 0.0005", "fallback_rate_cap: 0.5")
+    world.edit("lookup.yaml", "rate: 0.02 ", "rate: 0.5 ")
+    world.edit("lookup.yaml", "override_rate_cap: 0.0020", "override_rate_cap: 0.5")

@@ -22,6 +22,7 @@ from civiltime.certify.governance import (
     guesses_of,
     misreported,
     over_country_cap,
+    require_figures,
     unexplained,
 )
 from civiltime.certify.metrics import Country, countries_of
@@ -130,6 +131,7 @@ def _gather(evidence: SeedEvidence, run: Run, fingerprint: str, policy_sha256: s
         problem += f" (and {len(found) - 1} more)"
     if not evidence.require("bundle_and_flag", problem):
         return
+    require_figures(evidence.reports["S1"], evidence.reports["S2"])
     sealed = {row["asset_id"]: row for row in json.loads(run.path("sealed_inputs_2A").read_bytes())}
     if sealed[POLICY]["sha256_hex"] != policy_sha256:
         evidence.reason = "it sealed another certification policy"

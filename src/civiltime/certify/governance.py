@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,13 @@ from typing import Any
 import numpy as np
 
 from civiltime.certify.observed import COUNTRIES, SCOPES, Counts, Observed
+from civiltime.errors import Invalid
 from civiltime.states.precedence import country_iso, country_number
+
+ISO = re.compile("[A-Z]{2}")
+MOST_SITES = 1 << 53
+"""More than any table has; counts below it are whole numbers in JSON."""
+APPLIED = ("scope", "target", "tzid", "reason_code", "owner")
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,41 @@ class Guesses:
     singleton: int = 0
     fallback: int = 0
     override: int = 0
+
+
+def require_figures(s1: Mapping[str, Any], s2: Mapping[str, Any]) -> None:
+    """:class:`Invalid` where a report lacks a figure read here, or has it in another form."""
+    cap = s1["governance"].get("fallback_country_cap")
+    applied = s2["governance"].get("applied")
+    told = (
+        ("S1", "counts.by_country", _is_table(s1["counts"].get("by_country"), "sites")),
+        ("S1", "governance.fallback_country_cap", _is_cap(cap)),
+        ("S2", "counts.overrides_by_country", _is_table(s2["counts"].get("overrides_by_country"))),
+        ("S2", "governance.applied", isinstance(applied, list) and all(map(_is_applied, applied))),
+    )
+    for state, name, fits in told:
+        if not fits:
+            raise Invalid(f"{state}'s report has no {name}, or not as {state} writes it")
+
+
+def _is_table(value: Any, *needed: str) -> bool:
+    """Countries with counts by name."""
+    return isinstance(value, dict) and all(
+        ISO.fullmatch(iso)
+        and isinstance(row, dict)
+        and all(name in row for name in needed)
+        and all(type(n) is int and 0 <= n < MOST_SITES for n in row.values())
+        for iso, row in value.items()
+    )
+
+
+def _is_cap(value: Any) -> bool:
+    numbers = value if isinstance(value, dict) else {}
+    return all(type(numbers.get(name)) in {int, float} for name in ("rate", "min_sites"))
+
+
+def _is_applied(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in APPLIED)
 
 
 def guesses_of(row: Mapping[str, int]) -> Guesses:
