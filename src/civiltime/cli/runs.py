@@ -7,25 +7,46 @@ from typing import Annotated, Any
 
 import typer
 
-from civiltime.cli.output import HERE, JsonOption, WorkspaceOption, say, say_json, table
+from civiltime.cli.output import (
+    HERE,
+    JsonOption,
+    WorkspaceOption,
+    say,
+    say_json,
+    show_error,
+    table,
+)
 
 app = typer.Typer(help="The runs of the lane.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_runs(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
-    """List the runs, oldest first."""
+    """List the runs, oldest first, and what each is for the lane."""
     from civiltime.errors import CivilTimeError
+    from civiltime.programme.pins import standings
     from civiltime.workspace.config import find_workspace
     from civiltime.workspace.runs import list_run_ids, open_run
 
     found = find_workspace(workspace)
+    try:
+        roles = standings(found)
+    except CivilTimeError as error:
+        roles = {}  # the runs are there all the same
+        show_error(error, as_json=False)
     rows: list[dict[str, Any]] = []
     for run_id in list_run_ids(found):
         try:
             run = open_run(found, run_id)
         except CivilTimeError as error:
-            rows.append({"run_id": run_id, "status": error.code, "created_utc": ""})
+            rows.append(
+                {
+                    "run_id": run_id,
+                    **_role(roles.get(run_id)),
+                    "created_utc": "",
+                    "status": error.code,
+                }
+            )
             continue
         receipt = run.receipt
         rows.append(
@@ -33,7 +54,7 @@ def list_runs(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) ->
                 "run_id": run_id,
                 "seed": receipt.seed,
                 "manifest_fingerprint": receipt.manifest_fingerprint,
-                "role": receipt.role,
+                **_role(roles.get(run_id)),
                 "created_utc": receipt.created_utc,
                 "status": _status(run),
             }
@@ -47,13 +68,58 @@ def list_runs(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) ->
             r["run_id"],
             r.get("seed", "-"),
             str(r.get("manifest_fingerprint", "-"))[:8],
-            r.get("role", "-"),
+            r["role"],
             r["created_utc"][:19],
             r["status"],
         )
         for r in rows
     ]
     say(table(("run", "seed", "mf", "role", "created (UTC)", "status"), cells, right=(1,)))
+
+
+def _role(standing: Any) -> dict[str, Any]:
+    """A run's place in the lane; unknown where an artefact of the lane can't be read."""
+    if standing is None:
+        return {"role": "unknown", "kept": True, "reason": ""}
+    return {"role": standing.role, "kept": standing.kept, "reason": standing.reason}
+
+
+@app.command("prune")
+def prune_runs(
+    run_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN_ID]...", help="Only these runs.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete them.")] = False,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the superseded and failed runs that nothing pins, and why; delete them with --yes."""
+    from dataclasses import asdict
+
+    from civiltime.programme.retention import Pruned, prunable, prune
+    from civiltime.workspace.config import find_workspace
+
+    found = find_workspace(workspace)
+    runs = prunable(found, run_ids or ())
+    done = prune(found, run_ids or ()) if yes else Pruned((), ())
+    runs = list(done.deleted) if yes else runs
+    if as_json:
+        say_json(
+            {
+                "deleted": yes,
+                "runs": [asdict(run) for run in runs],
+                "bytes": sum(run.bytes for run in runs),
+                "at_work": list(done.at_work),
+            }
+        )
+        return
+    rows = [(run.run_id, run.role, f"{run.bytes:,}", run.reason) for run in runs]
+    if rows:
+        say(table(("run", "role", "bytes", "why"), rows, right=(2,)) + "\n")
+    for run_id in done.at_work:
+        say(f"run {run_id} stays: another process works on it")
+    total = f"{len(runs)} runs, {sum(run.bytes for run in runs):,} bytes"
+    say(f"{total}: {'deleted' if yes else 'nothing is deleted without --yes'}")
 
 
 @app.command("show")
