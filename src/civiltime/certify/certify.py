@@ -40,6 +40,14 @@ Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
+class Scored:
+    """A certification and the bytes of its artefacts, by dataset id, in order of writing."""
+
+    document: Document
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
 class Certified:
     """A certification that was written, and where."""
 
@@ -61,6 +69,25 @@ def certify(
     progress: Progress = lambda _label, _share: None,
 ) -> Certified:
     """Score the required seeds and write the artefacts of specification 4.5.
+
+    Arguments and codes as for :func:`score`.
+    """
+    scored = score(workspace, runs, baseline, exemptions=exemptions, progress=progress)
+    for dataset_id, data in scored.files.items():
+        replace_file(workspace.path(dataset_id, runset=scored.document["runset"]), data)
+    path = workspace.path("segment2a_certification", runset=scored.document["runset"])
+    return Certified(scored.document, path)
+
+
+def score(
+    workspace: Workspace,
+    runs: Mapping[int, str] | None = None,
+    baseline: Path | None = None,
+    *,
+    exemptions: Sequence[Exemption] = (),
+    progress: Progress = lambda _label, _share: None,
+) -> Scored:
+    """Score the required seeds; the artefacts in memory, nothing is written beside the cache.
 
     ``runs`` names a run for each seed; without it the newest run of each required seed is
     taken, of the universe (manifest_fingerprint) that ran last.  Raises
@@ -104,7 +131,7 @@ def certify(
     if baseline is not None:
         progress("certify: comparing with the baseline", 0.5)
         document["movement"] = _movement(baseline, judged, policy)
-    return _write(workspace, document, judged, policy)
+    return _artefacts(workspace, document, judged, policy)
 
 
 def newest_runs(workspace: Workspace, seeds: Sequence[int]) -> dict[int, str]:
@@ -235,14 +262,13 @@ def country_table_path(certification_path: Path) -> Path:
 # ----------------------------------------------------------------------------- writing
 
 
-def _write(
+def _artefacts(
     workspace: Workspace,
     document: Document,
     judged: Sequence[JudgedSeed],
     policy: SealedPolicy,
-) -> Certified:
+) -> Scored:
     """The tables first and the certification last, so that what it binds is there."""
-    runset = document["runset"]
     table = country_table([j.evidence for j in judged], policy.rules)
     with staging(workspace.cache) as folder:
         write_table(table.to_batches(), SCHEMA, folder / "table")
@@ -251,12 +277,10 @@ def _write(
     document["diagnostics"] = {"parquet_sha256": sha256_bytes(parquet)}
     document = {**document, "certification_sha256": self_digest(document)}
     check_document(document, "segment2a_certification", "the certification")
-    path = workspace.path("segment2a_certification", runset=runset)
-    for dataset_id, data in (
-        ("segment2a_country_diagnostics", parquet),
-        ("segment2a_country_diagnostics_csv", csv),
-        ("segment2a_seed_metrics", people_json(seed_metrics(document))),
-        ("segment2a_certification", people_json(document)),
-    ):
-        replace_file(workspace.path(dataset_id, runset=runset), data)
-    return Certified(document, path)
+    files = {
+        "segment2a_country_diagnostics": parquet,
+        "segment2a_country_diagnostics_csv": csv,
+        "segment2a_seed_metrics": people_json(seed_metrics(document)),
+        "segment2a_certification": people_json(document),
+    }
+    return Scored(document, files)
