@@ -44,6 +44,8 @@ FAMILIES = {
     "GV": "GV: freezes and approvals",
     "PF": "PF: performance",
     "RT": "RT: retention of runs",
+    "PH": "PH: phases of the programme",
+    "EX": "EX: explaining a site",
 }
 """The headings of the error page, in order."""
 
