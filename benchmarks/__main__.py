@@ -1,8 +1,8 @@
 """Every measurement, as tables on stdout and as JSON: ``python -m benchmarks [NAME ...]``.
 
-Names are ``kernel``, ``load`` and ``chain`` (all of them without a name); ``--sizes`` says
-how many sites the chain is measured at.  JSON goes to ``bench-results/``.  Close what else
-runs on the machine first: a busy core is in every number.
+Names are ``kernel``, ``load``, ``chain`` and ``scoring`` (all of them without a name);
+``--sizes`` says how many sites the chain and the scoring are measured at.  JSON goes to
+``bench-results/``.  Close what else runs on the machine first: a busy core is in every number.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import chain, kernel_load, kernel_peers
+from benchmarks import chain, kernel_load, kernel_peers, scoring
 from benchmarks.kernel_world import machine, say
 from civiltime.cli.output import table
 
-NAMES = ("kernel", "load", "chain")
+NAMES = ("kernel", "load", "chain", "scoring")
 RESULTS = Path("bench-results")
 
 
@@ -40,14 +40,19 @@ def main() -> int:
         keep("kernel", peers)
     if "load" in options.names:
         kernel_load.main()
+    sizes = tuple(int(s) for s in options.sizes.split(","))
     if "chain" in options.names:
-        sizes = tuple(int(s) for s in options.sizes.split(","))
         with tempfile.TemporaryDirectory() as folder:
             measured = chain.measure(Path(folder), sizes, say)
         head = ("sites", "how", "what", "median ms", "least-greatest", "x copy", "peak MB")
         say(machine())
         say(table(head, chain.rows(measured), right=(0, 3, 4, 5, 6)))
         keep("chain", measured)
+    if "scoring" in options.names:
+        with tempfile.TemporaryDirectory() as folder:
+            measured = scoring.measure(Path(folder), sizes, say)
+        scoring.show(measured)
+        keep("scoring", measured)
     return 0
 
 
