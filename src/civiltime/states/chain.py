@@ -11,7 +11,7 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +42,9 @@ STATES: tuple[State[Any], ...] = (
     s4_legality.STATE,
     s5_bundle.STATE,
 )
+
+
+Report = dict[str, Any]
 
 
 @dataclass
@@ -95,18 +98,36 @@ def as_error(state: str, code: str, finding: Invalid) -> CivilTimeError:
 
 
 def run_chain(
-    run: Run, options: Options | None = None, states: Sequence[State[Any]] = STATES
-) -> list[dict[str, Any]]:
+    run: Run,
+    options: Options | None = None,
+    states: Sequence[State[Any]] = STATES,
+    keep: Callable[[Run], Mapping[str, Report]] = lambda _run: {},
+) -> list[Report]:
     """Run the states over a run, in order; the run reports of all that passed.
 
+    ``keep`` is asked, once the run is locked, for the reports of states that needn't run.
     Raises :class:`CivilTimeError` of the state that failed, after its report is written.
     """
     options = options or Options()
     with run.locked():
-        return [run_state(run, state, options) for state in states]
+        kept = keep(run)
+        return [
+            _keep(run, kept[state.id]) if state.id in kept else run_state(run, state, options)
+            for state in states
+        ]
 
 
-def run_state(run: Run, state: State[Any], options: Options) -> dict[str, Any]:
+def _keep(run: Run, report: Report) -> Report:
+    """The report of a state that stands, published again by nobody."""
+    receipt = run.receipt
+    log = Log(
+        run.path("run_log_2A"), report["state"], run.id, receipt.seed, receipt.manifest_fingerprint
+    )
+    log.info("STATE_KEPT")
+    return {**report, "kept": True, "outputs": {**report["outputs"], "publish": "REUSE"}}
+
+
+def run_state(run: Run, state: State[Any], options: Options) -> Report:
     """One state of the chain, from gate to report."""
     receipt = run.receipt
     log = Log(run.path("run_log_2A"), state.id, run.id, receipt.seed, receipt.manifest_fingerprint)
