@@ -18,6 +18,7 @@ from civiltime.cli import (
     lane,
     lookup,
     perf,
+    programme,
     readers,
     report,
     runs,
@@ -50,6 +51,7 @@ app.add_typer(governance.waiver, name="waiver")
 app.command("approve")(governance.approve)
 app.add_typer(governance.keys, name="keys")
 app.add_typer(lane.authorities, name="authorities")
+app.add_typer(programme.app, name="programme")
 app.add_typer(perf.app, name="perf")
 app.command("errors")(errors.errors)
 
