@@ -23,6 +23,7 @@ from civiltime.cli import (
     report,
     runs,
     setup,
+    triage,
 )
 from civiltime.errors import CivilTimeError, Invalid
 
@@ -52,6 +53,7 @@ app.command("approve")(governance.approve)
 app.add_typer(governance.keys, name="keys")
 app.add_typer(lane.authorities, name="authorities")
 app.add_typer(programme.app, name="programme")
+app.command("triage")(triage.triage)
 app.add_typer(perf.app, name="perf")
 app.command("errors")(errors.errors)
 
