@@ -45,6 +45,11 @@ def test_a_run_that_isnt_there_yet_is_planned_whole_and_not_made(small: Small) -
     assert not small.folder.exists()
 
 
+def test_a_folder_without_a_receipt_is_no_run_and_gets_none(small: Small) -> None:
+    small.folder.mkdir(parents=True)
+    assert running(repeated(small)) == "S0 S1 S2 S3 S4 S5"
+
+
 def test_the_plan_is_what_the_run_then_does(small_run: Small) -> None:
     assert running(repeated(small_run)) == ""
     shutil.rmtree(small_run.partition("tz_timetable_cache"))

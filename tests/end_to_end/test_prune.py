@@ -19,9 +19,11 @@ from tests.end_to_end.test_kill import Killable
 
 from civiltime.workspace.config import open_workspace
 from civiltime.workspace.digest import canonical_json, sha256_file
+from civiltime.workspace.publish import people_json
 from civiltime.workspace.runs import open_run
 
-CERTIFIED, FAILED, OLD, NEW = ("0" * 31 + digit for digit in "1234")
+CERTIFIED = "0" * 31 + "1"
+FAILED, OLD, NEW = (digit * 32 for digit in "234")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,7 @@ def test_what_goes_is_shown_with_its_reason_and_nothing_changes(crowded: Lane) -
     ]
     assert [r["reason"] for r in said["runs"]] == [
         "S0 failed with 2A-S0-030",
-        "run 00000000 of its seed is newer",
+        "run 44444444 of its seed is newer",
     ]
     folder = crowded.folder.parent / OLD
     size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and p.name != ".lock")
@@ -107,7 +109,7 @@ def test_with_yes_they_are_deleted_and_recorded(crowded: Lane) -> None:
     folder = crowded.folder.parent / OLD
     workspace = open_workspace(crowded.root)
     flag = open_run(workspace, OLD).path("validation_passed_flag_2A")
-    digests = sha256_file(folder / "run_receipt.json"), sha256_file(flag)
+    digests = sha256_file(folder / "run_receipt.json"), flag.read_text().split()[-1]
     kept = {p: d for p, d in files(crowded.root).items() if FAILED not in p and OLD not in p}
     said = crowded.cli("runs", "prune", "--yes").json
     assert {r["run_id"] for r in said["runs"]} == {FAILED, OLD}
@@ -145,6 +147,44 @@ def test_freezes_and_timing_baselines_pin(crowded: Lane) -> None:
     said = crowded.cli("runs", "prune", "--yes").json
     assert [r["run_id"] for r in said["runs"]] == [FAILED]
     assert there(crowded) == {CERTIFIED, OLD, NEW}
+
+
+def test_a_certification_that_another_is_compared_with_pins_baselines(crowded: Lane) -> None:
+    assert crowded.cli("certify", "--baseline", crowded.certification).code == 3
+    standing = crowded.cli("runs", "show", CERTIFIED).json["standing"]
+    assert standing == {
+        "role": "baseline",
+        "kept": True,
+        "reason": f"pinned by {crowded.certification.name}",
+    }
+    shown = civiltime("runs", "show", CERTIFIED, "-w", crowded.root)
+    assert "role    baseline, kept\n" in shown.out
+
+
+def test_an_integrated_lock_pins_its_witness(crowded: Lane) -> None:
+    evidence = {"path": "x.json", "sha256_hex": "0" * 64}
+    lock = {
+        "segment": "2A",
+        "run_id": OLD,
+        "seed": "42",
+        "manifest_fingerprint": "0" * 64,
+        "flag_sha256_hex": "0" * 64,
+        "status": "OPEN",
+        "checks": dict.fromkeys(
+            ("runtime_material", "structural_all_pass", "governance_no_regression"), True
+        ),
+        "conditions": [],
+        "runtime": {"baseline_ms": 2, "candidate_ms": 1, "ratio": 0.5, "authority_ms": 2},
+        "standings": [],
+        "budgets": {"semver": "1.0.0", "sha256_hex": "0" * 64, "source": "package"},
+        "waivers": [],
+        "evidence": dict.fromkeys(("baseline", "comparison", "certification"), evidence),
+        "generated_utc": "2026-01-01T00:00:00.000000Z",
+    }
+    path = crowded.reports / f"segment2a_popt4_integrated_{OLD}.json"
+    path.write_bytes(people_json(lock))
+    assert crowded.cli("runs", "show", OLD).json["standing"]["role"] == "witness"
+    assert [r["run_id"] for r in crowded.cli("runs", "prune").json["runs"]] == [FAILED]
 
 
 def damaged_certification(lane: Lane) -> None:
@@ -217,7 +257,7 @@ def test_a_run_whose_receipt_is_lost_may_go(crowded: Lane) -> None:
 def test_a_run_made_again_under_a_pruned_id_gets_a_line_of_its_own(crowded: Lane) -> None:
     assert crowded.cli("runs", "prune", OLD, "--yes").code == 0
     assert made(crowded, OLD).code == 0
-    assert made(crowded, "0" * 31 + "5").code == 0
+    assert made(crowded, "5" * 32).code == 0
     assert crowded.cli("runs", "prune", OLD, "--yes").code == 0
     assert [line["run_id"] for line in record(crowded)] == [OLD, OLD]
 

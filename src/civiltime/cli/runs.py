@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -24,16 +25,11 @@ app = typer.Typer(help="The runs of the lane.", no_args_is_help=True)
 def list_runs(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     """List the runs, oldest first, and what each is for the lane."""
     from civiltime.errors import CivilTimeError
-    from civiltime.programme.pins import standings
     from civiltime.workspace.config import find_workspace
     from civiltime.workspace.runs import list_run_ids, open_run
 
     found = find_workspace(workspace)
-    try:
-        roles = standings(found)
-    except CivilTimeError as error:
-        roles = {}  # the runs are there all the same
-        show_error(error, as_json=False)
+    roles = _roles(found)
     rows: list[dict[str, Any]] = []
     for run_id in list_run_ids(found):
         try:
@@ -42,7 +38,7 @@ def list_runs(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) ->
             rows.append(
                 {
                     "run_id": run_id,
-                    **_role(roles.get(run_id)),
+                    **roles[run_id],
                     "created_utc": "",
                     "status": error.code,
                 }
@@ -54,7 +50,7 @@ def list_runs(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) ->
                 "run_id": run_id,
                 "seed": receipt.seed,
                 "manifest_fingerprint": receipt.manifest_fingerprint,
-                **_role(roles.get(run_id)),
+                **roles[run_id],
                 "created_utc": receipt.created_utc,
                 "status": _status(run),
             }
@@ -77,11 +73,18 @@ def list_runs(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) ->
     say(table(("run", "seed", "mf", "role", "created (UTC)", "status"), cells, right=(1,)))
 
 
-def _role(standing: Any) -> dict[str, Any]:
-    """A run's place in the lane; unknown where an artefact of the lane can't be read."""
-    if standing is None:
-        return {"role": "unknown", "kept": True, "reason": ""}
-    return {"role": standing.role, "kept": standing.kept, "reason": standing.reason}
+def _roles(workspace: Any) -> dict[str, dict[str, Any]]:
+    """Each run's place in the lane; unknown where an artefact of the lane can't be read."""
+    from civiltime.errors import CivilTimeError
+    from civiltime.programme.pins import standings
+    from civiltime.workspace.runs import list_run_ids
+
+    try:
+        return {run_id: asdict(standing) for run_id, standing in standings(workspace).items()}
+    except CivilTimeError as error:
+        show_error(error, as_json=False)  # the runs are there all the same
+        unknown = {"role": "unknown", "kept": True, "reason": error.code}
+        return dict.fromkeys(list_run_ids(workspace), unknown)
 
 
 @app.command("prune")
@@ -94,8 +97,6 @@ def prune_runs(
     as_json: JsonOption = False,
 ) -> None:
     """Show the superseded and failed runs that nothing pins, and why; delete them with --yes."""
-    from dataclasses import asdict
-
     from civiltime.programme.retention import Pruned, prunable, prune
     from civiltime.workspace.config import find_workspace
 
@@ -128,19 +129,23 @@ def show(
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one run: its receipt, and what each state did."""
+    """Show one run: its receipt, what it is for the lane, and what each state did."""
     from civiltime.states.chain import STATES
     from civiltime.workspace.config import find_workspace
     from civiltime.workspace.runs import open_run
 
-    run = open_run(find_workspace(workspace), run_id)
+    found = find_workspace(workspace)
+    run = open_run(found, run_id)
+    standing = _roles(found)[run_id]
     reports = {s.id: _report(run, s.id) for s in STATES}
     if as_json:
-        say_json({"receipt": run.receipt.document(), "reports": reports})
+        say_json({"receipt": run.receipt.document(), "standing": standing, "reports": reports})
         return
     receipt = run.receipt
     say(f"run     {run.id}\nseed    {receipt.seed}\nmf      {receipt.manifest_fingerprint}")
-    say(f"role    {receipt.role}\ncreated {receipt.created_utc}\n")
+    stays = "kept" if standing["kept"] else "may be pruned"
+    say(f"role    {standing['role']}, {stays}\n        {standing['reason']}")
+    say(f"created {receipt.created_utc}\n")
     rows = []
     for state in STATES:
         report = reports[state.id]

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from civiltime import contracts
 from civiltime.consumers.verify import Verification, verify_gate
 from civiltime.errors import CivilTimeError, Invalid
 from civiltime.states.chain import STATES, Report
@@ -31,7 +32,7 @@ from civiltime.states.start import start_run
 from civiltime.states.state import State
 from civiltime.workspace.config import Workspace
 from civiltime.workspace.digest import digest_folder, partition_hash, sha256_file
-from civiltime.workspace.runs import RUN_ID, Run, list_run_ids
+from civiltime.workspace.runs import RUN_ID, Run
 from civiltime.workspace.upstream import find_fingerprint
 
 FIRST_VERSION = 1
@@ -80,9 +81,10 @@ def plan(
 
     Refused as :func:`~civiltime.states.start.start_run` refuses them; makes no run.
     """
-    there = run_id is not None and run_id in list_run_ids(workspace)
-    if there or (run_id is not None and not RUN_ID.fullmatch(run_id)):
-        return plan_run(start_run(workspace, seed, fingerprint=fingerprint, run_id=run_id))
+    if run_id is not None:
+        there = (workspace.lane_root / run_id / contracts.datasets()["run_receipt"].path).exists()
+        if there or not RUN_ID.fullmatch(run_id):
+            return plan_run(start_run(workspace, seed, fingerprint=fingerprint, run_id=run_id))
     find_fingerprint(workspace, seed, fingerprint)
     return Plan(decide({state.id: ("the run is new",) for state in STATES}))
 

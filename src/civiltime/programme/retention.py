@@ -23,6 +23,7 @@ from civiltime.errors import CivilTimeError, Invalid
 from civiltime.programme.ledger import writing
 from civiltime.programme.pins import standings
 from civiltime.programme.roles import Role
+from civiltime.workspace.bundle import parse_flag
 from civiltime.workspace.clock import now_utc
 from civiltime.workspace.config import Workspace
 from civiltime.workspace.digest import canonical_json, sha256_file
@@ -76,20 +77,29 @@ def prunable(workspace: Workspace, run_ids: Sequence[str] = ()) -> list[Prunable
 
 def _describe(folder: Path, role: Role, reason: str) -> Prunable:
     files = [p for p in folder.rglob("*") if p.is_file()]
+    receipt, flag = _file(folder, "run_receipt"), _file(folder, "validation_passed_flag_2A")
     return Prunable(
         run_id=folder.name,
         role=role,
         reason=reason,
         bytes=sum(p.lstat().st_size for p in files if p.name != LOCK),
-        receipt_sha256_hex=_digest(folder, "run_receipt"),
-        flag_sha256_hex=_digest(folder, "validation_passed_flag_2A"),
+        receipt_sha256_hex=None if receipt is None else sha256_file(receipt),
+        flag_sha256_hex=None if flag is None else _flag(flag),
     )
 
 
-def _digest(folder: Path, dataset_id: str) -> str | None:
-    """Of the one file of a dataset in a run whose tokens may be unknown."""
+def _file(folder: Path, dataset_id: str) -> Path | None:
+    """The one file of a dataset in a run whose tokens may be unknown."""
     pattern = contracts.datasets()[dataset_id].resolve(manifest_fingerprint="*")
-    return next((sha256_file(p) for p in sorted(folder.glob(pattern)) if p.is_file()), None)
+    return next((p for p in sorted(folder.glob(pattern)) if p.is_file()), None)
+
+
+def _flag(path: Path) -> str | None:
+    """The digest that a flag states; None where it states none."""
+    try:
+        return parse_flag(path.read_bytes())
+    except Invalid:
+        return None
 
 
 def prune(workspace: Workspace, run_ids: Sequence[str] = ()) -> Pruned:
