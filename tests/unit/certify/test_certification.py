@@ -116,6 +116,15 @@ def test_a_seed_without_a_run_fails_the_set() -> None:
     assert all(set(s["values"]) == {"42", "7", "202"} for s in document["stability"])
 
 
+def test_a_seed_with_a_reason_fails_though_every_gate_that_was_judged_holds() -> None:
+    stopped = seed(7)
+    stopped.reason = "it sealed another certification policy"
+    document = certified(seeds(s7=stopped))
+    assert failing(document) == {}
+    assert document["seeds"]["7"]["verdict"] == document["verdict"] == "FAIL_REALISM"
+    assert document["one_line"] == f"FAIL_REALISM: seed 7: {stopped.reason}"
+
+
 def test_without_any_seed_that_can_be_scored_there_still_is_a_certification() -> None:
     document = certified([SeedEvidence(s, reason="no run of this seed") for s in SEEDS])
     assert document["verdict"] == "FAIL_REALISM"
