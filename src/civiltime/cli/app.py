@@ -13,6 +13,7 @@ from civiltime.cli import (
     chain,
     demo,
     errors,
+    explain,
     governance,
     ingest,
     lane,
@@ -52,6 +53,7 @@ app.add_typer(governance.waiver, name="waiver")
 app.command("approve")(governance.approve)
 app.add_typer(governance.keys, name="keys")
 app.add_typer(lane.authorities, name="authorities")
+app.command("explain")(explain.explain)
 app.add_typer(programme.app, name="programme")
 app.command("triage")(triage.triage)
 app.add_typer(perf.app, name="perf")
