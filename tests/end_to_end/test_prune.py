@@ -262,6 +262,16 @@ def test_a_run_made_again_under_a_pruned_id_gets_a_line_of_its_own(crowded: Lane
     assert [line["run_id"] for line in record(crowded)] == [OLD, OLD]
 
 
+def test_two_prunes_at_once_record_each_deletion_once(crowded: Lane) -> None:
+    command = [sys.executable, "-m", "civiltime", "runs", "prune", "--yes", "-w", str(crowded.root)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum(out.count(OLD) for out in said) == 1
+    assert there(crowded) == {CERTIFIED, NEW}
+    assert sorted(line["run_id"] for line in record(crowded)) == [FAILED, OLD]
+
+
 @pytest.fixture
 def killable(tmp_path: Path) -> Iterator[Killable]:
     """Processes that die where they are told to."""

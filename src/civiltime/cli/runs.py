@@ -101,9 +101,9 @@ def prune_runs(
     from civiltime.workspace.config import find_workspace
 
     found = find_workspace(workspace)
-    runs = prunable(found, run_ids or ())
-    done = prune(found, run_ids or ()) if yes else Pruned((), ())
-    runs = list(done.deleted) if yes else runs
+    named = run_ids or ()
+    done = prune(found, named) if yes else Pruned((), ())
+    runs = done.deleted if yes else prunable(found, named)
     if as_json:
         say_json(
             {

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from civiltime import contracts
 from civiltime.errors import CivilTimeError, Invalid
 from civiltime.programme.ledger import writing
-from civiltime.programme.pins import standings
+from civiltime.programme.pins import read_pins, standings
 from civiltime.programme.roles import Role
 from civiltime.workspace.bundle import parse_flag
 from civiltime.workspace.clock import now_utc
@@ -107,6 +107,7 @@ def prune(workspace: Workspace, run_ids: Sequence[str] = ()) -> Pruned:
 
     Codes as for :func:`prunable`, and 2A-RT-003 where the record can't be read.
     """
+    read_pins(workspace)  # what pins is refused under one code, the ledger too
     with writing(workspace), ExitStack() as locks:
         lines = read_record(workspace)
         clean_staging(workspace.lane_root)
