@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tests.end_to_end.governed import Lane
 from tests.end_to_end.refusals import files, refused
 from tests.end_to_end.test_kill import Killable
 
+from civiltime.contracts import schema
 from civiltime.workspace.config import open_workspace
 from civiltime.workspace.digest import canonical_json, sha256_file
 from civiltime.workspace.publish import people_json
@@ -161,26 +163,23 @@ def test_a_certification_that_another_is_compared_with_pins_baselines(crowded: L
     assert "role    baseline, kept\n" in shown.out
 
 
+def example(shape: Any) -> Any:
+    """The least document of a shape; a run id in it is that of ``OLD``."""
+    if "const" in shape or "enum" in shape:
+        return shape.get("const", shape.get("enum", [None])[0])
+    kind = shape["type"][0] if isinstance(shape["type"], list) else shape["type"]
+    if kind == "object":
+        return {name: example(shape["properties"][name]) for name in shape.get("required", ())}
+    if kind == "array":
+        return [example(shape["items"]) for _ in range(shape.get("minItems", 0))]
+    if kind == "string":
+        texts = (OLD, "0" * 64, "42", "2026-01-01T00:00:00.000000Z", "0" * 16, "1.0.0")
+        return next(t for t in texts if re.search(shape.get("pattern", ""), t))
+    return {"boolean": True, "integer": 1, "number": 1, "null": None}[kind]
+
+
 def test_an_integrated_lock_pins_its_witness(crowded: Lane) -> None:
-    evidence = {"path": "x.json", "sha256_hex": "0" * 64}
-    lock = {
-        "segment": "2A",
-        "run_id": OLD,
-        "seed": "42",
-        "manifest_fingerprint": "0" * 64,
-        "flag_sha256_hex": "0" * 64,
-        "status": "OPEN",
-        "checks": dict.fromkeys(
-            ("runtime_material", "structural_all_pass", "governance_no_regression"), True
-        ),
-        "conditions": [],
-        "runtime": {"baseline_ms": 2, "candidate_ms": 1, "ratio": 0.5, "authority_ms": 2},
-        "standings": [],
-        "budgets": {"semver": "1.0.0", "sha256_hex": "0" * 64, "source": "package"},
-        "waivers": [],
-        "evidence": dict.fromkeys(("baseline", "comparison", "certification"), evidence),
-        "generated_utc": "2026-01-01T00:00:00.000000Z",
-    }
+    lock = example(schema("segment2a_popt4_integrated"))
     path = crowded.reports / f"segment2a_popt4_integrated_{OLD}.json"
     path.write_bytes(people_json(lock))
     assert crowded.cli("runs", "show", OLD).json["standing"]["role"] == "witness"
