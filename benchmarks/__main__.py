@@ -1,6 +1,6 @@
 """Every measurement, as tables on stdout and as JSON: ``python -m benchmarks [NAME ...]``.
 
-Names are ``kernel``, ``load``, ``chain`` and ``scoring`` (all of them without a name);
+Names are ``kernel``, ``load``, ``index``, ``chain`` and ``scoring`` (all of them without a name);
 ``--sizes`` says how many sites the chain and the scoring are measured at.  JSON goes to
 ``bench-results/``.  Close what else runs on the machine first: a busy core is in every number.
 """
@@ -13,11 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import chain, kernel_load, kernel_peers, scoring
+from benchmarks import chain, kernel_build, kernel_load, kernel_peers, scoring
 from benchmarks.kernel_world import machine, say
 from civiltime.cli.output import table
 
-NAMES = ("kernel", "load", "chain", "scoring")
+NAMES = ("kernel", "load", "index", "chain", "scoring")
 RESULTS = Path("bench-results")
 
 
@@ -39,7 +39,13 @@ def main() -> int:
         kernel_peers.show(peers)
         keep("kernel", peers)
     if "load" in options.names:
-        kernel_load.main()
+        loading = kernel_load.measure()
+        kernel_load.show(loading)
+        keep("load", loading)
+    if "index" in options.names:
+        cost = kernel_build.measure()
+        kernel_build.show(cost)
+        keep("index", cost)
     sizes = tuple(int(s) for s in options.sizes.split(","))
     if "chain" in options.names:
         with tempfile.TemporaryDirectory() as folder:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmarks.kernel_world import machine, real_world, say
 from civiltime.zones.grid import ZoneIndex, index
@@ -37,8 +38,8 @@ print(loading, sorted(plain)[2] / len(lon), sorted(compiled)[2] / len(lon))
 """
 
 
-def main() -> int:
-    """Measure and say; the exit status."""
+def measure() -> dict[str, Any]:
+    """Seconds to load the compiled kernel, seconds a point costs without and with it."""
     with tempfile.TemporaryDirectory() as folder:
         ZoneIndex.open(Path(folder), DIGEST, real_world)
         command = [sys.executable, "-c", PROBE, folder, DIGEST]
@@ -47,9 +48,27 @@ def main() -> int:
             said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
             rows.append([float(number) for number in said.split()])
     loading, plain, compiled = (median(column) for column in zip(*rows[1:], strict=True))
-    say(f"{machine()}; medians of {ROUNDS} processes")
-    say(f"loading {loading:.3f} s; a point {plain * 1e9:.1f} ns, compiled {compiled * 1e9:.1f} ns")
-    say(f"pays after {loading / (plain - compiled) / 1e6:.0f} M points; LONG is {index.LONG:,}")
+    return {
+        "processes": ROUNDS,
+        "loading_seconds": loading,
+        "point_seconds": {"numpy": plain, "compiled": compiled},
+        "pays_after_points": loading / (plain - compiled),
+        "long": index.LONG,
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    """The result in two lines."""
+    plain, compiled = (result["point_seconds"][how] * 1e9 for how in ("numpy", "compiled"))
+    say(f"{machine()}; medians of {result['processes']} processes")
+    say(f"loading {result['loading_seconds']:.3f} s")
+    say(f"a point {plain:.1f} ns, compiled {compiled:.1f} ns")
+    say(f"pays after {result['pays_after_points'] / 1e6:.0f} M points; LONG is {result['long']:,}")
+
+
+def main() -> int:
+    """Measure and say; the exit status."""
+    show(measure())
     return 0
 
 
