@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from civiltime.cli.output import HERE, JsonOption, WorkspaceOption, say, say_json, table
+from civiltime.cli.output import (
+    HERE,
+    JsonOption,
+    Progress,
+    WorkspaceOption,
+    say,
+    say_json,
+    table,
+)
 
 if TYPE_CHECKING:
     from civiltime.workspace.config import Workspace
+
+HOLD = 3
+"""The exit status where a comparison or a lock is held."""
 
 app = typer.Typer(help="What runs take, and proof that a change helps.", no_args_is_help=True)
 
@@ -91,6 +103,119 @@ def hotspots(
         + f": {document['reason']}"
     )
     say(f"hotspots: {path}")
+
+
+class Target(StrEnum):
+    """What a change was to make faster."""
+
+    S0 = "S0"
+    S1 = "S1"
+    S2 = "S2"
+    S3 = "S3"
+    S4 = "S4"
+    S5 = "S5"
+    total = "total"
+    certify = "certify"
+
+
+@app.command("compare")
+def compare(
+    timings: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[TIMINGS TIMINGS]", help="Judge these of one sitting again."),
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="The baseline build: a civiltime, or its environment.")
+    ] = None,
+    candidate: Annotated[Path | None, typer.Option(help="The candidate build.")] = None,
+    run: Annotated[str | None, typer.Option(metavar="RUN_ID", help="The run to repeat.")] = None,
+    state: Annotated[
+        Target | None, typer.Option(help="What was to become faster.", show_default="total")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Rounds of the sitting, at least 7.", min=1)] = 7,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure two builds in one sitting and judge the candidate, or judge a sitting again.
+
+    Exit status 0 for GO, 3 for HOLD.
+    """
+    from civiltime.performance.judge import measure, rejudge
+    from civiltime.workspace.config import find_workspace
+
+    found, target = find_workspace(workspace), state.value if state else None
+    progress = Progress(quiet=as_json)
+    if baseline and candidate and run and not timings:
+        builds = {"baseline": baseline, "candidate": candidate}
+        document, path = measure(found, run, builds, target or "total", rounds, progress)  # type: ignore[arg-type]
+    elif timings and len(timings) == 2 and not (baseline or candidate or run):
+        document, path = rejudge(found, timings[0], timings[1], target)
+    else:
+        raise typer.BadParameter("give --baseline, --candidate and --run, or two timings' files")
+    progress.done()
+    if as_json:
+        say_json({"path": str(path), "comparison": document})
+    else:
+        rows = [
+            (m["state"], m["measure"], *_sides(m), f"{m['less']}/{m['more']}", m["verdict"])
+            for m in document["measures"]
+        ]
+        head = ("state", "measure", "baseline", "candidate", "ratio", "less/more", "candidate is")
+        say(table(head, rows, right=(2, 3, 4, 5)) + "\n")
+        say(_conditions(document["conditions"]))
+        say(f"\n{document['decision']}\ncomparison: {path}")
+        for side in ("baseline", "candidate"):
+            say(f"{side}: {found.root / document[side]['path']}")
+    if document["decision"] == "HOLD":
+        raise typer.Exit(HOLD)
+
+
+@app.command("lock")
+def lock(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The integrated run.")],
+    baseline: Annotated[Path, typer.Option(help="The POPT.0 baseline's file.")],
+    comparison: Annotated[Path | None, typer.Option(help="The paired comparison's file.")] = None,
+    certification: Annotated[
+        Path | None, typer.Option(help="A certification; without it the run is scored now.")
+    ] = None,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Lock an integrated run as the performance authority, or say why not.
+
+    Exit status 0 for GREEN_LOCKED, 3 for HOLD; a HOLD writes and pins nothing.
+    """
+    from civiltime.performance.lock import lock as judge
+    from civiltime.workspace.config import find_workspace
+
+    found = find_workspace(workspace)
+    document, path = judge(found, run_id, baseline, comparison, certification)
+    if as_json:
+        say_json({"path": None if path is None else str(path), "lock": document})
+    else:
+        say(_conditions(document["conditions"]))
+        say(f"\n{document['status']}" + ("" if path is None else f"\nlock: {path}"))
+    if path is None:
+        raise typer.Exit(HOLD)
+
+
+def _sides(row: dict[str, Any]) -> tuple[str, str, str]:
+    unit = 2**20 if row["measure"] == "peak_rss_bytes" else 1
+    figures = (f"{row[side] / unit:,.0f}" for side in ("baseline", "candidate"))
+    ratio = "-" if row["ratio"] is None else f"{row['ratio']:.3f}"
+    return (*figures, ratio)  # type: ignore[return-value]
+
+
+def _conditions(conditions: list[dict[str, Any]]) -> str:
+    """Each condition, held or not, with what proves it; within 100 columns."""
+    from textwrap import wrap
+
+    rows: list[tuple[str, ...]] = []
+    for c in conditions:
+        lines = wrap(c["detail"], 62) or [""]
+        rows.append((c["id"], "holds" if c["holds"] else "FAILS", lines[0]))
+        rows += [("", "", line) for line in lines[1:]]
+    return table(("condition", "", "by what, or why not"), rows)
 
 
 def _waivers(found: Workspace) -> list[Any]:
