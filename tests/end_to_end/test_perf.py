@@ -10,19 +10,26 @@ import shutil
 import sys
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.conftest import Said
 from tests.end_to_end.governed import LATER, REQUESTER, Lane
 
+from civiltime.consumers.verify import STATES
 from civiltime.performance.artefacts import evidence, write_artefact
 from civiltime.performance.budgets import open_budgets
 from civiltime.performance.compare import compare
 from civiltime.performance.sitting import medians
 from civiltime.workspace.config import open_workspace
-from civiltime.workspace.digest import sha256_file
+from civiltime.workspace.digest import digest_folder, partition_hash, sha256_file
 
+SLOW = """\
+semver: 1.0.0
+reference_sites: 31257
+budgets:
+  - {state: S1, measure: wall_ms, target: 0.001, stretch: 1e9, per_million_sites: 0}
+  - {state: S4, measure: wall_ms, target: 0.001, stretch: 0.002, per_million_sites: 0}
+"""
 BUILD = Path(sys.executable).parent
 WIDE = """\
 semver: 1.0.0
@@ -37,12 +44,16 @@ def sat_once(lane_template: Path, tmp_path_factory: pytest.TempPathFactory) -> t
     """A lane in which the same build sat against itself, and a baseline."""
     lane = Lane(lane_template / "workspace").copied(tmp_path_factory.mktemp("sitting"))
     _budgets(lane, WIDE)
-    said = lane.cli(
-        "perf", "compare", "--baseline", BUILD, "--candidate", BUILD / "civiltime",
-        "--run", lane.run_id,
-    )  # fmt: skip
+    witness = lane.candidate().json["run_id"]
+    with pytest.MonkeyPatch.context() as patch:  # two rounds show all but a verdict
+        patch.setattr("civiltime.performance.pairs.MIN_ROUNDS", 2)
+        said = lane.cli(
+            "perf", "compare", "--baseline", BUILD, "--candidate", BUILD / "civiltime",
+            "--run", lane.run_id, "--witness", witness, "--rounds", "2",
+        )  # fmt: skip
     assert said.code in {0, 3}, said.err
     assert lane.cli("perf", "baseline", lane.run_id).code == 0
+    rewrite(lane)
     return lane.root.parent, said
 
 
@@ -76,26 +87,33 @@ def baseline(lane: Lane) -> Path:
     return lane.reports / f"segment2a_popt0_baseline_{lane.run_id}.json"
 
 
-def improved(lane: Lane, factor: float = 0.5, **patch: Any) -> Path:
-    """The sitting as if the candidate's times were the baseline's by a factor."""
+def rewrite(lane: Lane, factor: float = 1.0, run_id: str | None = None) -> Path:
+    """The sitting as if the candidate's times were the baseline's by a factor, in 7 rounds."""
     workspace = open_workspace(lane.root)
-    before = json.loads(timings(lane, "baseline").read_bytes())
-    after = {**deepcopy(before), "side": "candidate"}
-    for row in (r["measures"][s] for r in after["rounds"] for s in r["measures"]):
-        row["wall_ms"] *= factor
-    after["medians"] = medians(after["rounds"])
-    path = timings(lane, "candidate")
-    write_artefact(path, after, "segment2a_popt_timings")
-    names = {
-        side: evidence(workspace.relative(p), sha256_file(p))
-        for side in ("baseline", "candidate")
-        for p in [timings(lane, side)]
-    }
-    old = json.loads(comparison(lane).read_bytes())
+    before, after = (json.loads(timings(lane, s).read_bytes()) for s in ("baseline", "candidate"))
+    for document in (before, after):
+        document["inputs"]["run_id"] = run_id or document["inputs"]["run_id"]
+        twice = document["rounds"][:2]
+        document["rounds"] = [{**deepcopy(twice[n % 2]), "round": n + 1} for n in range(7)]
+    for theirs, ours in zip(before["rounds"], after["rounds"], strict=True):
+        ours["measures"] = deepcopy(theirs["measures"])
+        for row in ours["measures"].values():
+            row["wall_ms"] *= factor
+    names = {}
+    for side, document in (("baseline", before), ("candidate", after)):
+        document["medians"] = medians(document["rounds"])
+        path = timings(lane, side)
+        write_artefact(path, document, "segment2a_popt_timings")
+        names[side] = evidence(workspace.relative(path), sha256_file(path))
     document = compare(before, after, "total", open_budgets(workspace))
-    document = {**document, **names, "generated_utc": old["generated_utc"], **patch}
+    document |= {**names, "generated_utc": before["started_utc"]}
     write_artefact(comparison(lane), document, "segment2a_popt_comparison")
     return comparison(lane)
+
+
+def improved(lane: Lane, run_id: str | None = None) -> Path:
+    """The sitting as if the candidate took half of the time."""
+    return rewrite(lane, 0.5, run_id)
 
 
 def locked(lane: Lane, *more: str | Path) -> Said:
@@ -119,6 +137,7 @@ def held(said: Said) -> set[str]:
 def test_the_same_build_against_itself_is_equivalent_and_no_faster(
     sat_once: tuple[Path, Said],
 ) -> None:
+    """Of the run and of a witness; it refuses the same damage."""
     found = sat_once[1].json["comparison"]
     conditions = {c["id"]: c["holds"] for c in found["conditions"]}
     assert sat_once[1].code == 3
@@ -128,16 +147,22 @@ def test_the_same_build_against_itself_is_equivalent_and_no_faster(
     assert "faster" not in proved
     assert found["differing"] == []
     assert found["builds"]["baseline"] == found["builds"]["candidate"]
+    assert len(found["inputs"]["witnesses"]) == 1
 
 
-def test_sides_alternate_and_publish_what_the_witness_run_did(sat: Lane) -> None:
-    from civiltime.workspace.digest import digest_folder, partition_hash
-
-    one, two = (json.loads(timings(sat, s).read_bytes()) for s in ("baseline", "candidate"))
-    assert [r["turn"] for r in one["rounds"]] == [1, 2, 1, 2, 1, 2, 1]
-    assert [r["turn"] for r in two["rounds"]] == [2, 1, 2, 1, 2, 1, 2]
+def test_sides_alternate_and_publish_and_decide_what_the_run_did(sat: Lane) -> None:
+    other, document = (json.loads(timings(sat, s).read_bytes()) for s in ("baseline", "candidate"))
+    assert [r["turn"] for r in other["rounds"]] == [1, 2, 1, 2, 1, 2, 1]
+    assert [r["turn"] for r in document["rounds"]] == [2, 1, 2, 1, 2, 1, 2]
     published = partition_hash(digest_folder(sat.folder / "data"))
-    assert {r["outputs_sha256"] for t in (one, two) for r in t["rounds"]} == {published}
+    assert {r["outputs_sha256"] for r in document["rounds"]} == {published}
+    decided = document["decisions"]
+    for state in STATES:
+        ran = {v["id"]: v["result"] for v in sat.report(state)["validators"]}
+        assert decided[state] == ran
+    assert decided["certify"]["verdict"] == "FAIL_REALISM"
+    assert decided["verify"]["intact"] == "exit 0"
+    assert all("2A-RD" in decided["verify"][f"{what} damaged"] for what in ("tables", "bundle"))
 
 
 def test_judged_again_a_sitting_says_the_same(sat: Lane) -> None:
@@ -188,10 +213,56 @@ def test_a_build_that_cannot_run_is_refused(lane: Lane) -> None:
     assert said.error == "2A-PF-006"
 
 
+# -------------------------------------------------------------------- baseline, hotspots
+
+
+def test_a_baseline_ranks_its_states_and_selects_the_next(sat: Lane) -> None:
+    _budgets(sat, SLOW)
+    said = sat.cli("perf", "hotspots", baseline(sat)).json["hotspots"]
+    shares = [h["share"] for h in said["hotspots"]]
+    assert sum(shares) == pytest.approx(1)
+    assert shares == sorted(shares, reverse=True)
+    assert (said["decision"], said["next_state"]) == ("GO", "S4")
+    assert {s["state"]: s["band"] for s in said["standings"]} == {"S1": "AMBER", "S4": "RED"}
+
+
 def test_an_incomplete_run_is_no_baseline(sat: Lane) -> None:
     (path,) = sat.folder.glob("reports/layer1/2A/state=S3/**/*_run_report.json")
     path.unlink()
     assert sat.cli("perf", "baseline", sat.run_id).error == "2A-PF-001"
+    assert locked(sat).error == "2A-PF-001"
+
+
+def test_runs_under_other_policies_are_no_repeats(sat: Lane) -> None:
+    sat.edit("certification.yaml", "min_sites: 100", "min_sites: 101")
+    other = sat.cli("run", "--seed", "42").json["run_id"]
+    assert sat.cli("perf", "baseline", sat.run_id, other).error == "2A-PF-002"
+
+
+def test_unsound_budgets_are_refused(sat: Lane) -> None:
+    _budgets(sat, WIDE.replace("target: 1e9", "target: 2e9"))
+    said = sat.cli("perf", "hotspots", baseline(sat))
+    assert said.error == "2A-PF-003"
+    assert "line 4" in said.json["error"]["message"]
+
+
+def test_what_is_no_artefact_of_the_workspace_is_refused(sat: Lane, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.json"
+    outside.write_bytes(baseline(sat).read_bytes())
+    broken = sat.reports / "broken.json"
+    for text in ("", "[]", '{"segment": "2A"}'):
+        broken.write_text(text)
+        assert sat.cli("perf", "hotspots", broken).error == "2A-PF-004"
+    assert sat.cli("perf", "hotspots", outside).error == "2A-PF-004"
+    assert sat.cli("perf", "hotspots", sat.reports / "none.json").error == "2A-PF-004"
+
+
+def test_a_run_has_one_baseline(sat: Lane) -> None:
+    assert sat.cli("perf", "baseline", sat.run_id).json["publish"] == "REUSE"
+    document = json.loads(baseline(sat).read_bytes())
+    document["machine"]["logical_cpus"] += 1
+    baseline(sat).write_text(json.dumps(document))
+    assert sat.cli("perf", "baseline", sat.run_id).error == "2A-PF-009"
 
 
 # --------------------------------------------------------------------------------- lock
@@ -225,6 +296,46 @@ def test_a_changed_byte_holds_the_lock(sat: Lane) -> None:
 
 def test_a_comparison_of_another_run_is_refused(sat: Lane) -> None:
     assert locked(sat, "--comparison", improved(sat, run_id="f" * 32)).error == "2A-PF-008"
+
+
+def test_a_comparison_that_its_timings_do_not_give_is_refused(sat: Lane) -> None:
+    path = comparison(sat)
+    document = json.loads(path.read_bytes())
+    for entry in document["conditions"]:
+        entry["holds"] = True
+    path.write_text(json.dumps({**document, "decision": "GO", "reason": ""}))
+    assert locked(sat, "--comparison", path).error == "2A-PF-010"
+
+
+def test_timings_that_the_comparison_does_not_name_are_refused(sat: Lane) -> None:
+    path = comparison(sat)
+    timings(sat, "candidate").write_bytes(timings(sat, "candidate").read_bytes() + b"\n")
+    assert locked(sat, "--comparison", path).error == "2A-PF-004"
+
+
+def test_a_certification_of_another_run_is_refused(sat: Lane) -> None:
+    other = sat.cli("run", "--seed", "42").json["run_id"]
+    said = sat.cli(
+        "perf", "lock", other, "--baseline", baseline(sat), "--certification", sat.certification
+    )
+    assert said.error == "2A-PF-008"
+
+
+def test_another_lock_of_the_run_is_refused(sat: Lane) -> None:
+    path = improved(sat)
+    assert locked(sat, "--comparison", path).code == 0
+    said = sat.cli(
+        "perf", "lock", sat.run_id, "--baseline", baseline(sat), "--comparison", path
+    )  # scored now: other evidence
+    assert said.error == "2A-PF-009"
+
+
+def test_an_altered_baseline_is_refused(sat: Lane) -> None:
+    document = json.loads(baseline(sat).read_bytes())
+    document["states"][1]["wall_ms"] *= 2
+    baseline(sat).write_text(json.dumps(document))
+    assert sat.cli("perf", "hotspots", baseline(sat)).error == "2A-PF-004"
+    assert locked(sat).error == "2A-PF-004"
 
 
 def test_over_budget_stays_open_until_a_waiver_accepts_it(sat: Lane) -> None:

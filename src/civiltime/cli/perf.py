@@ -19,6 +19,7 @@ from civiltime.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from civiltime.performance.bench import Side
     from civiltime.workspace.config import Workspace
 
 HOLD = 3
@@ -78,14 +79,15 @@ def hotspots(
     as_json: JsonOption = False,
 ) -> None:
     """Rank the states by wall time, judge them by their budgets, and choose the next."""
-    from civiltime.performance.artefacts import read_artefact, write_artefact
+    from civiltime.performance.artefacts import write_artefact
+    from civiltime.performance.baseline import read_baseline
     from civiltime.performance.budgets import open_budgets
     from civiltime.performance.hotspots import hotspot_map
     from civiltime.workspace.config import find_workspace
 
     found = find_workspace(workspace)
     kind = "segment2a_popt0_hotspots"
-    read, evidence = read_artefact(found, baseline, "segment2a_popt0_baseline")
+    read, evidence = read_baseline(found, baseline)
     document = hotspot_map(read, evidence, open_budgets(found), _waivers(found))
     path = found.path(kind, run_id=document["run_id"])
     write_artefact(path, document, kind)
@@ -132,6 +134,10 @@ def compare(
     state: Annotated[
         Target | None, typer.Option(help="What was to become faster.", show_default="total")
     ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN_ID", help="Another run that both must decide alike."),
+    ] = None,
     rounds: Annotated[int, typer.Option(help="Rounds of the sitting, at least 7.", min=1)] = 7,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
@@ -146,8 +152,10 @@ def compare(
     found, target = find_workspace(workspace), state.value if state else None
     progress = Progress(quiet=as_json)
     if baseline and candidate and run and not timings:
-        builds = {"baseline": baseline, "candidate": candidate}
-        document, path = measure(found, run, builds, target or "total", rounds, progress)  # type: ignore[arg-type]
+        builds: dict[Side, Path] = {"baseline": baseline, "candidate": candidate}
+        document, path = measure(
+            found, run, builds, target or "total", rounds, witness or (), progress
+        )
     elif timings and len(timings) == 2 and not (baseline or candidate or run):
         document, path = rejudge(found, timings[0], timings[1], target)
     else:

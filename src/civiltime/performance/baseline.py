@@ -21,6 +21,7 @@ from typing import Any
 
 from civiltime.consumers.verify import STATES
 from civiltime.errors import CivilTimeError, Invalid
+from civiltime.performance.artefacts import UNUSABLE, Evidence, read_artefact
 from civiltime.performance.machine import describe_machine
 from civiltime.states.context import read_report
 from civiltime.workspace.config import Workspace
@@ -29,6 +30,7 @@ from civiltime.workspace.publish import Publish, people_json, publish_file
 from civiltime.workspace.runs import Run, open_run
 from civiltime.workspace.shape import check_document
 
+BASELINE = "segment2a_popt0_baseline"
 INCOMPLETE = "2A-PF-001"
 SITES = {"S1": "sites", "S2": "sites", "S4": "sites_total"}
 """Where the states that read site rows count them; the others read none."""
@@ -60,8 +62,8 @@ def make_baseline(
     """
     runs = [measure(open_run(workspace, run_id)) for run_id in dict.fromkeys(run_ids)]
     document = baseline(runs, describe_machine())
-    check_document(document, "segment2a_popt0_baseline", "the baseline")
-    path = workspace.path("segment2a_popt0_baseline", run_id=document["run_id"])
+    check_document(document, BASELINE, "the baseline")
+    path = workspace.path(BASELINE, run_id=document["run_id"])
     try:
         published = publish_file(path, people_json(document))
     except Invalid:
@@ -71,6 +73,19 @@ def make_baseline(
             {"path": workspace.relative(path)},
         ) from None
     return document, path, published.publish
+
+
+def read_baseline(workspace: Workspace, path: Path) -> tuple[dict[str, Any], Evidence]:
+    """A baseline that is still what its runs reported, and its name.
+
+    2A-PF-001 where a run isn't complete any more, 2A-PF-004 where the file is none or was altered.
+    """
+    document, name = read_artefact(workspace, path, BASELINE)
+    runs = [measure(open_run(workspace, row["run_id"])) for row in document["runs"]]
+    if baseline(runs, document["machine"]) != document:
+        why = f"{name['path']} isn't what its runs reported: it or they were altered"
+        raise CivilTimeError(UNUSABLE, why, {"path": name["path"]})
+    return document, name
 
 
 def measure(run: Run) -> Measured:

@@ -4,9 +4,12 @@ The law (specification 5.7): two timing artefacts are compared only when they ar
 one sitting, on one machine, of the same inputs.  ``GO`` needs all of these, ``HOLD`` names what is
 missing:
 
-1. *equivalent*: every round of both sides published the same bytes;
-2. *downstream_green*: every validator of the candidate ran and none failed, to S5;
-3. *decision_parity*: both executed the same validators and gates, with the same results;
+1. *equivalent*: both sides published the same bytes, or files that say the same where the writer
+   changed (:mod:`civiltime.performance.content`); of the run and of every witness;
+2. *downstream_green*: every validator of the candidate ran and none failed, to S5; its ``verify``
+   accepts the run, and refuses it damaged;
+3. *decision_parity*: both executed the same validators and gates, with the same results, on the
+   run and on every witness, and both refuse the same damage;
 4. *faster*: the wall time of what was to become faster is less, by the paired rule;
 5. *nothing_slower*: no wall time is more;
 6. *memory_not_worse*: no peak is more;
@@ -20,10 +23,12 @@ from dataclasses import asdict
 from itertools import product
 from typing import Any
 
+from civiltime.consumers.verify import STATES
 from civiltime.errors import CivilTimeError
+from civiltime.performance.bench import INTACT, MEASURES, TIMED
 from civiltime.performance.budgets import Budgets, standing_document, standings
 from civiltime.performance.pairs import compare_pairs, rule
-from civiltime.performance.sitting import MEASURES, TIMED, medians
+from civiltime.performance.sitting import medians
 from civiltime.programme.decisions import ApprovedWaiver
 
 Timings = Mapping[str, Any]
@@ -72,9 +77,9 @@ def compare(
     judged = standings(budgets, values, candidate["inputs"]["sites"], waivers)
     differing = list(differing_outputs(baseline, candidate))
     conditions = [
-        _equivalent(baseline, candidate, differing),
+        _equivalent(candidate, differing),
         _green(candidate),
-        parity(baseline["decisions"], candidate["decisions"]),
+        parity(_all_decisions(baseline), _all_decisions(candidate)),
         _faster(measures, state),
         _none_more("nothing_slower", measures, "wall_ms"),
         _none_more("memory_not_worse", measures, "peak_rss_bytes"),
@@ -116,13 +121,30 @@ def judged_measures(baseline: Timings, candidate: Timings) -> Iterator[dict[str,
 
 
 def differing_outputs(baseline: Timings, candidate: Timings) -> Iterator[dict[str, str]]:
-    """Outputs that aren't byte-identical on both sides, by path."""
-    one, two = baseline["outputs"], candidate["outputs"]
+    """Outputs that aren't byte-identical on both sides, by path; a witness's below its run id."""
+    one, two = _all_outputs(baseline), _all_outputs(candidate)
     for path in sorted(one.keys() | two.keys()):
         if path not in one or path not in two:
             yield {"path": path, "how": "missing"}
         elif one[path]["sha256_hex"] != two[path]["sha256_hex"]:
-            yield {"path": path, "how": "differs"}
+            same = one[path]["content_sha256"] == two[path]["content_sha256"]
+            yield {"path": path, "how": "same" if same else "differs"}
+
+
+def _all_outputs(timings: Timings) -> dict[str, Mapping[str, str]]:
+    return dict(timings["outputs"]) | {
+        f"{run_id}/{path}": named
+        for run_id, witness in timings["witnesses"].items()
+        for path, named in witness["outputs"].items()
+    }
+
+
+def _all_decisions(timings: Timings) -> dict[str, Mapping[str, str]]:
+    return dict(timings["decisions"]) | {
+        f"witness {run_id[:8]} {part}": found
+        for run_id, witness in timings["witnesses"].items()
+        for part, found in witness["decisions"].items()
+    }
 
 
 def parity(one: Mapping[str, Mapping[str, str]], two: Mapping[str, Mapping[str, str]]) -> Condition:
@@ -142,27 +164,34 @@ def parity(one: Mapping[str, Mapping[str, str]], two: Mapping[str, Mapping[str, 
     return condition("decision_parity", problems, f"{count} results are the same on both sides")
 
 
-def _equivalent(
-    baseline: Timings, candidate: Timings, differing: Sequence[Mapping[str, str]]
-) -> Condition:
-    problems = [f"{d['path']} {d['how']}" for d in differing[:3]]
-    problems += [f"and {len(differing) - 3} more"] if len(differing) > 3 else []
-    digests = {r["outputs_sha256"] for t in (baseline, candidate) for r in t["rounds"]}
-    if len(digests) > 1 and not problems:
-        problems.append(f"{len(digests)} different outputs over the rounds")
-    proof = f"{len(candidate['outputs'])} files are byte-identical in every round"
+def _equivalent(candidate: Timings, differing: Sequence[Mapping[str, str]]) -> Condition:
+    other = [d for d in differing if d["how"] != "same"]
+    problems = [f"{d['path']} {d['how']}" for d in other[:3]]
+    problems += [f"and {len(other) - 3} more"] if len(other) > 3 else []
+    count = len(_all_outputs(candidate))
+    proof = f"{count - len(differing)} files are byte-identical in every round"
+    if differing:
+        proof += f", {len(differing)} were written differently and say the same"
     return condition("equivalent", problems, proof)
 
 
 def _green(candidate: Timings) -> Condition:
-    states = {s: found for s, found in candidate["decisions"].items() if s != "certify"}
-    problems = [
+    states = {s: found for s, found in candidate["decisions"].items() if s in STATES}
+    problems = [f"{s} has no validator" for s in STATES if not states.get(s)]
+    problems += [
         f"{s} {name}: {result}"
         for s, found in states.items()
         for name, result in found.items()
         if result not in GOOD
     ]
-    proof = f"{sum(map(len, states.values()))} validators of S0 to S5 ran and hold"
+    problems += [
+        f"verify, {name}: {said}"
+        for name, said in candidate["decisions"]["verify"].items()
+        if (said == "exit 0") != (name == INTACT)
+    ]
+    proof = (
+        f"{sum(map(len, states.values()))} validators of S0 to S5 ran and hold, damage is refused"
+    )
     return condition("downstream_green", problems, proof)
 
 

@@ -8,7 +8,7 @@ are, so a file that was edited since is refused (2A-PF-004).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ from civiltime.performance.artefacts import (
     read_artefact,
     write_artefact,
 )
+from civiltime.performance.bench import SIDES, Side, find_executable
 from civiltime.performance.budgets import open_budgets
 from civiltime.performance.compare import compare, require_pair, require_unaltered
-from civiltime.performance.sitting import SIDES, Side, find_executable, sit
+from civiltime.performance.sitting import sit
 from civiltime.programme.decisions import approved_waivers
 from civiltime.workspace.clock import now_utc
 from civiltime.workspace.config import Workspace
@@ -40,12 +41,14 @@ def measure(
     builds: Mapping[Side, Path],
     state: str,
     rounds: int,
+    witnesses: Sequence[str] = (),
     progress: Callable[[str, float], None] = lambda _label, _share: None,
 ) -> tuple[dict[str, Any], Path]:
     """Hold a sitting on a run, write its three artefacts; the comparison and its file."""
     run = open_run(workspace, run_id)
+    others = [open_run(workspace, w) for w in dict.fromkeys(witnesses) if w != run_id]
     executables = {side: find_executable(builds[side]) for side in SIDES}
-    timings = sit(run, executables, rounds, progress)
+    timings = sit(run, executables, rounds, others, progress)
     names: dict[Side, Evidence] = {}
     for side in SIDES:
         path = workspace.path(TIMINGS, sitting_id=timings[side]["sitting_id"], side=side)
@@ -70,13 +73,44 @@ def rejudge(
     before, _ = read_artefact(workspace, path, COMPARISON)
     for side in SIDES:
         require_unaltered(timings[side], names[side]["path"])
-        if before[side]["sha256_hex"] != names[side]["sha256_hex"]:
-            where = names[side]["path"]
-            raise CivilTimeError(
-                UNUSABLE, f"{where} was altered after the sitting", {"path": where}
-            )
+        _require_named(before, side, names[side])
     _require_free(workspace, path)
     return _judge(workspace, timings, names, state or before["state"])
+
+
+def read_comparison(workspace: Workspace, path: Path) -> tuple[dict[str, Any], Evidence]:
+    """A comparison that is still what its timings give, and its name.
+
+    2A-PF-004 where a file is none or was altered, 2A-PF-010 where the comparison says anything
+    else than its timings give by the budgets and waivers that hold now.
+    """
+    document, name = read_artefact(workspace, path, COMPARISON)
+    timings: dict[Side, dict[str, Any]] = {}
+    for side in SIDES:
+        timings[side], found = read_artefact(workspace, Path(document[side]["path"]), TIMINGS)
+        _require_named(document, side, found)
+        require_unaltered(timings[side], found["path"])
+    again = compare(
+        *require_pair(timings["baseline"], timings["candidate"]),
+        document["state"],
+        open_budgets(workspace),
+        approved_waivers(workspace, now_utc()),
+    )
+    if {**document, **again} != document:
+        where = name["path"]
+        raise CivilTimeError(
+            "2A-PF-010",
+            f"{where} isn't what its timings give by the budgets and waivers of now",
+            {"path": where},
+        )
+    return document, name
+
+
+def _require_named(comparison: Mapping[str, Any], side: Side, found: Evidence) -> None:
+    """2A-PF-004 unless the comparison names these timings as they are."""
+    if comparison[side]["sha256_hex"] != found["sha256_hex"]:
+        where = found["path"]
+        raise CivilTimeError(UNUSABLE, f"{where} was altered after the sitting", {"path": where})
 
 
 def _judge(

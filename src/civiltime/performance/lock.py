@@ -21,11 +21,12 @@ from typing import Any
 from civiltime.certify.certify import read_certification, score
 from civiltime.consumers.verify import Verification, verify_run
 from civiltime.errors import CivilTimeError, Invalid
-from civiltime.performance.artefacts import Evidence, evidence, read_artefact
+from civiltime.performance.artefacts import Evidence, evidence
 from civiltime.performance.baseline import measure as read_reports
+from civiltime.performance.baseline import read_baseline
 from civiltime.performance.budgets import Budgets, open_budgets, standing_document, standings
 from civiltime.performance.compare import Condition, budget_condition, condition
-from civiltime.performance.judge import COMPARISON, LOCK
+from civiltime.performance.judge import LOCK, read_comparison
 from civiltime.programme.decisions import ApprovedWaiver, approved_waivers
 from civiltime.programme.evidence import named
 from civiltime.workspace.clock import now_utc
@@ -36,7 +37,6 @@ from civiltime.workspace.runs import Run, open_run
 from civiltime.workspace.shape import check_document
 
 UNRELATED = "2A-PF-008"
-BASELINE = "segment2a_popt0_baseline"
 RATES = ("fallback_rate", "override_rate")
 Document = Mapping[str, Any]
 
@@ -50,13 +50,14 @@ def lock(
 ) -> tuple[dict[str, Any], Path | None]:
     """Judge the integrated run; its document, and the file where it is locked.
 
-    2A-PF-001 for an incomplete run, 2A-PF-008 where evidence is about something else, 2A-PF-009
-    where the run has another lock.
+    2A-PF-001 for an incomplete run, 2A-PF-004 and 2A-PF-010 where evidence was altered or doesn't
+    follow any more, 2A-PF-008 where it is about something else, 2A-PF-009 where the run has
+    another lock.
     """
     now, run = now_utc(), open_run(workspace, run_id)
-    before, baseline_name = read_artefact(workspace, baseline, BASELINE)
+    before, baseline_name = read_baseline(workspace, baseline)
     compared, comparison_name = (
-        (None, None) if comparison is None else read_artefact(workspace, comparison, COMPARISON)
+        (None, None) if comparison is None else read_comparison(workspace, comparison)
     )
     certified, certification_name = _certification(workspace, run, certification)
     verification = verify_run(run)
@@ -67,7 +68,9 @@ def lock(
     conditions = [
         runtime_material(compared, run.id, outputs),
         structural_all_pass(verification, certified),
-        governance_no_regression(certified, rates(run), _baseline_rates(workspace, before)),
+        governance_no_regression(
+            certified, rates(run), rates(open_run(workspace, before["run_id"]))
+        ),
         budget_condition(judged),
     ]
     used = {row["waiver"] for row in judged}
@@ -173,14 +176,6 @@ def rates(run: Run) -> dict[str, float]:
 # ----------------------------------------------------------------------------- evidence
 
 
-def _baseline_rates(workspace: Workspace, before: Document) -> dict[str, float]:
-    measured = read_reports(open_run(workspace, before["run_id"]))
-    if dict(measured.digests) != before["runs"][0]["reports"]:
-        raise _unrelated(f"run {before['run_id']} isn't as its baseline was made of it")
-    governance = measured.reports["S1"]["governance"]
-    return {name: float(governance[name]) for name in RATES}
-
-
 def _certification(
     workspace: Workspace, run: Run, path: Path | None
 ) -> tuple[Document, Evidence | None]:
@@ -205,8 +200,6 @@ def _standings(
 ) -> list[dict[str, Any]]:
     if compared is None:
         return []
-    if compared["budgets"] != budgets.document():
-        raise _unrelated("the comparison was judged by other budgets; judge its timings again")
     values = {(m["state"], m["measure"]): float(m["candidate"]) for m in compared["measures"]}
     judged = standings(budgets, values, compared["inputs"]["sites"], waivers)
     return [standing_document(s) for s in judged]
