@@ -88,13 +88,13 @@ def baseline(lane: Lane) -> Path:
 
 
 def rewrite(lane: Lane, factor: float = 1.0, run_id: str | None = None) -> Path:
-    """The sitting as if the candidate's times were the baseline's by a factor, in 7 rounds."""
+    """The sitting as if the candidate's times were the baseline's by a factor, in 10 rounds."""
     workspace = open_workspace(lane.root)
     before, after = (json.loads(timings(lane, s).read_bytes()) for s in ("baseline", "candidate"))
     for document in (before, after):
         document["inputs"]["run_id"] = run_id or document["inputs"]["run_id"]
         twice = document["rounds"][:2]
-        document["rounds"] = [{**deepcopy(twice[n % 2]), "round": n + 1} for n in range(7)]
+        document["rounds"] = [{**deepcopy(twice[n % 2]), "round": n + 1} for n in range(10)]
     for theirs, ours in zip(before["rounds"], after["rounds"], strict=True):
         ours["measures"] = deepcopy(theirs["measures"])
         for row in ours["measures"].values():
@@ -152,8 +152,8 @@ def test_the_same_build_against_itself_is_equivalent_and_no_faster(
 
 def test_sides_alternate_and_publish_and_decide_what_the_run_did(sat: Lane) -> None:
     other, document = (json.loads(timings(sat, s).read_bytes()) for s in ("baseline", "candidate"))
-    assert [r["turn"] for r in other["rounds"]] == [1, 2, 1, 2, 1, 2, 1]
-    assert [r["turn"] for r in document["rounds"]] == [2, 1, 2, 1, 2, 1, 2]
+    assert [r["turn"] for r in other["rounds"]] == [1, 2] * 5
+    assert [r["turn"] for r in document["rounds"]] == [2, 1] * 5
     published = partition_hash(digest_folder(sat.folder / "data"))
     assert {r["outputs_sha256"] for r in document["rounds"]} == {published}
     decided = document["decisions"]
@@ -208,7 +208,7 @@ def test_a_build_that_cannot_run_is_refused(lane: Lane) -> None:
     assert said.error == "2A-PF-007"
     said = lane.cli(
         "perf", "compare", "--baseline", BUILD, "--candidate", BUILD, "--run", lane.run_id,
-        "--rounds", "6",
+        "--rounds", "9",
     )  # fmt: skip
     assert said.error == "2A-PF-006"
 

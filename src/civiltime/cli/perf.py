@@ -138,7 +138,9 @@ def compare(
         list[str] | None,
         typer.Option(metavar="RUN_ID", help="Another run that both must decide alike."),
     ] = None,
-    rounds: Annotated[int, typer.Option(help="Rounds of the sitting, at least 7.", min=1)] = 7,
+    rounds: Annotated[
+        int | None, typer.Option(help="Rounds of the sitting, at least 10.", show_default="14")
+    ] = None,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:

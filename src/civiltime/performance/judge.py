@@ -23,6 +23,7 @@ from civiltime.performance.artefacts import (
 from civiltime.performance.bench import SIDES, Side, find_executable
 from civiltime.performance.budgets import open_budgets
 from civiltime.performance.compare import compare, require_pair, require_unaltered
+from civiltime.performance.pairs import ROUNDS
 from civiltime.performance.sitting import sit
 from civiltime.programme.decisions import approved_waivers
 from civiltime.workspace.clock import now_utc
@@ -40,7 +41,7 @@ def measure(
     run_id: str,
     builds: Mapping[Side, Path],
     state: str,
-    rounds: int,
+    rounds: int | None = None,
     witnesses: Sequence[str] = (),
     progress: Callable[[str, float], None] = lambda _label, _share: None,
 ) -> tuple[dict[str, Any], Path]:
@@ -48,7 +49,7 @@ def measure(
     run = open_run(workspace, run_id)
     others = [open_run(workspace, w) for w in dict.fromkeys(witnesses) if w != run_id]
     executables = {side: find_executable(builds[side]) for side in SIDES}
-    timings = sit(run, executables, rounds, others, progress)
+    timings = sit(run, executables, ROUNDS if rounds is None else rounds, others, progress)
     names: dict[Side, Evidence] = {}
     for side in SIDES:
         path = workspace.path(TIMINGS, sitting_id=timings[side]["sitting_id"], side=side)

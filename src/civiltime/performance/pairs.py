@@ -25,9 +25,12 @@ from civiltime.errors import CivilTimeError
 Verdict = Literal["less", "more", "unchanged"]
 MARGIN = 0.05
 """The share of the greater value by which two values differ in earnest."""
-ALPHA = 0.01
-MIN_ROUNDS = 7
-"""With fewer rounds not even unanimity is rarer than ALPHA: 2^-6 > 0.01 > 2^-7."""
+ALPHA = 0.001
+"""So that twenty sittings of equal builds give a false ``less`` once in fifty times at most."""
+MIN_ROUNDS = 10
+"""With fewer rounds not even unanimity is rarer than ALPHA: 2^-9 > 0.001 > 2^-10."""
+ROUNDS = 14
+"""The rounds of a sitting if nobody asks for others: the fewest where one may be disturbed."""
 FLOORS = {"wall_ms": 5.0, "cpu_ms": 10.0, "peak_rss_bytes": 8.0 * 2**20}
 """The least difference that counts, by measure: clocks tick, and pages come in batches."""
 
