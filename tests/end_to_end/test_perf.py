@@ -268,17 +268,32 @@ def test_a_run_has_one_baseline(sat: Lane) -> None:
 # --------------------------------------------------------------------------------- lock
 
 
-def test_green_locked_and_pinned(sat: Lane) -> None:
+def test_green_locked_once_and_for_all(sat: Lane) -> None:
     said = locked(sat, "--comparison", improved(sat))
     assert said.code == 0, said.out
     assert said.json["lock"]["status"] == "GREEN_LOCKED"
     assert set(said.json["lock"]["checks"].values()) == {True}
-    runs = sat.cli("runs", "list").json["runs"]
-    assert [r["kept"] for r in runs if r["run_id"] == sat.run_id] == [True]
     again = locked(sat, "--comparison", comparison(sat))
     assert (again.code, again.json["lock"]) == (0, said.json["lock"])
     refused = sat.cli("perf", "compare", timings(sat, "baseline"), timings(sat, "candidate"))
     assert refused.error == "2A-PF-009"
+
+
+def test_what_is_locked_stays_and_cannot_be_pruned(sat: Lane) -> None:
+    (other,) = json.loads(comparison(sat).read_bytes())["inputs"]["witnesses"]
+    made = sat.cli("perf", "baseline", other)
+    baseline(sat).unlink()
+    said = sat.cli(
+        "perf", "lock", sat.run_id, "--baseline", made.json["path"],
+        "--certification", sat.certification, "--comparison", improved(sat),
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    sat.certification.unlink()
+    (row,) = (r for r in sat.cli("runs", "list").json["runs"] if r["run_id"] == sat.run_id)
+    assert (row["role"], row["kept"]) == ("witness", True)
+    assert row["reason"] == f"pinned by {Path(said.json['path']).name}"
+    sat.cli("runs", "prune", "--yes")
+    assert sat.folder.is_dir()
 
 
 def test_without_a_faster_chain_it_is_held_and_nothing_pinned(sat: Lane) -> None:
