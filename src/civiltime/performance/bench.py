@@ -13,8 +13,8 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from civiltime.consumers.verify import STATES
 from civiltime.errors import CivilTimeError, Invalid
+from civiltime.performance import stopwatch
 from civiltime.states.context import read_report
 from civiltime.workspace.config import Workspace, open_workspace
 from civiltime.workspace.digest import FileDigest, partition_hash, sha256_file
@@ -118,38 +119,28 @@ def repeat(bench: Bench, run: Run) -> tuple[Ended, Ended]:
 
 
 def execute(bench: Bench, *arguments: str) -> Ended:
-    """A command of the build in a fresh process."""
+    """A command of the build in a fresh process, below a small one that measures it."""
     root = bench.workspace.root
     command = [str(bench.executable), *arguments, "--workspace", str(root), "--json"]
-    with tempfile.TemporaryFile() as out:
-        clock = time.perf_counter()
-        try:
-            process = subprocess.Popen(  # the build that the user named
-                command, stdout=out, stderr=subprocess.DEVNULL, cwd=root
+    with tempfile.TemporaryDirectory(prefix="civiltime-cost-") as folder:
+        written, out = Path(folder) / "cost.json", Path(folder) / "stdout"
+        with out.open("wb") as stream:
+            subprocess.run(  # the build that the user named
+                [sys.executable, "-I", "-S", stopwatch.__file__, written, *command],
+                stdout=stream,
+                cwd=root,
+                check=True,
             )
-        except OSError as problem:
-            why = f"{bench.side}: {bench.executable} can't be started ({problem.strerror})"
-            raise CivilTimeError(FAILED, why, {"side": bench.side}) from None
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-            wall = (time.perf_counter() - clock) * 1000
-            process.returncode = os.waitstatus_to_exitcode(status)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                process.wait()
-        out.seek(0)
-        said = out.read()
-    cost = {
-        "wall_ms": round(wall, 3),
-        "cpu_ms": round((usage.ru_utime + usage.ru_stime) * 1000, 3),
-        "peak_rss_bytes": float(usage.ru_maxrss * 1024),
-    }
+        cost, said = json.loads(written.read_bytes()), out.read_bytes()
+    if "error" in cost:
+        why = f"{bench.side}: {bench.executable} can't be started ({cost['error']})"
+        raise CivilTimeError(FAILED, why, {"side": bench.side})
     try:
         document = json.loads(said)
     except ValueError:
         document = {}
-    return Ended(process.returncode, cost, document if isinstance(document, dict) else {})
+    status = cost.pop("status")
+    return Ended(status, cost, document if isinstance(document, dict) else {})
 
 
 def require_ended(bench: Bench, ended: Ended, command: str, *statuses: int) -> None:
