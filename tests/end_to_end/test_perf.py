@@ -12,7 +12,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from tests.conftest import Said
+from tests.conftest import Said, civiltime
 from tests.end_to_end.governed import LATER, REQUESTER, Lane
 
 from civiltime.consumers.verify import STATES
@@ -263,6 +263,21 @@ def test_a_run_has_one_baseline(sat: Lane) -> None:
     document["machine"]["logical_cpus"] += 1
     baseline(sat).write_text(json.dumps(document))
     assert sat.cli("perf", "baseline", sat.run_id).error == "2A-PF-009"
+
+
+def test_what_people_read_fits_100_columns(sat: Lane) -> None:
+    path = improved(sat)
+    for arguments in (
+        ("baseline", sat.run_id),
+        ("hotspots", baseline(sat)),
+        ("compare", timings(sat, "baseline"), timings(sat, "candidate")),
+        ("lock", sat.run_id, "--baseline", baseline(sat), "--comparison", path),
+        ("lock", sat.run_id, "--baseline", baseline(sat)),
+    ):
+        said = civiltime("perf", *arguments, "-w", sat.root)
+        assert said.code in {0, 3}, said.err
+        lines = [line for line in said.out.splitlines() if str(sat.root) not in line]
+        assert max(map(len, lines)) <= 100, arguments
 
 
 # --------------------------------------------------------------------------------- lock

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 HOLD = 3
 """The exit status where a comparison or a lock is held."""
+SHOWN = {"wall_ms": "wall ms", "cpu_ms": "CPU ms", "peak_rss_bytes": "peak MB"}
+"""The measures as a table shows them."""
 
 app = typer.Typer(help="What runs take, and proof that a change helps.", no_args_is_help=True)
 
@@ -167,7 +169,7 @@ def compare(
         say_json({"path": str(path), "comparison": document})
     else:
         rows = [
-            (m["state"], m["measure"], *_sides(m), f"{m['less']}/{m['more']}", m["verdict"])
+            (m["state"], SHOWN[m["measure"]], *_sides(m), f"{m['less']}/{m['more']}", m["verdict"])
             for m in document["measures"]
         ]
         head = ("state", "measure", "baseline", "candidate", "ratio", "less/more", "candidate is")
