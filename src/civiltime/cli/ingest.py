@@ -99,7 +99,7 @@ def sites(
 
 def _mapping(columns: str | None) -> dict[str, str]:
     pairs = [p for p in (columns or "").split(",") if p]
-    if any(p.count("=") != 1 for p in pairs):
+    if any(p.count("=") != 1 or p.strip().endswith("=") for p in pairs):
         raise typer.BadParameter("--columns takes NAME=YOURS pairs, separated by commas")
     return {name.strip(): yours.strip() for name, yours in (p.split("=") for p in pairs)}
 

@@ -44,7 +44,7 @@ def to_reader() -> Iterator[BinaryIO]:
 def say(text: str) -> None:
     """A line of result."""
     with to_reader() as stdout:
-        stdout.write((text + "\n").encode())
+        stdout.write((text + "\n").encode(errors="backslashreplace"))
 
 
 def say_json(document: Any) -> None:
@@ -68,9 +68,14 @@ def show_error(error: CivilTimeError, *, as_json: bool) -> None:
     lines = [f"{label} {error.code} {error.name}"]
     for head, text in (("what", error.message), ("do", error.remediation)):
         lines += textwrap.wrap(
-            text, width, initial_indent=f"  {head + ':':6}", subsequent_indent=" " * 8
+            _plain(text), width, initial_indent=f"  {head + ':':6}", subsequent_indent=" " * 8
         )
     tell("\n".join(lines) + "\n")
+
+
+def _plain(text: str) -> str:
+    """What came from a file can't steer the terminal: it is shown, escaped."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> str:

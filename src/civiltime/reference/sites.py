@@ -14,22 +14,18 @@ result is sorted by key; the order in the file doesn't matter.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Callable, Mapping
-from operator import methodcaller
 from pathlib import Path
-from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from civiltime.errors import ContextValue, Invalid
+from civiltime.reference.site_columns import SCHEMA_REF, Place
+from civiltime.reference.site_csv import read_csv
+from civiltime.reference.site_geojson import read_geojson
+from civiltime.reference.site_parquet import read_parquet, row_place
 from civiltime.reference.site_rows import (
     Mask,
     SiteKey,
@@ -40,8 +36,7 @@ from civiltime.reference.site_rows import (
 )
 from civiltime.workspace.shape import arrow_schema, check_columns
 
-SCHEMA_REF = "site_locations"
-Place = Callable[[int], str]
+Reader = Callable[[Path, Mapping[str, str], bool], tuple[pa.Table, Place]]
 
 
 def read_sites(
@@ -54,9 +49,13 @@ def read_sites(
     ``.json`` or ``.geojson`` (points; ``lon_deg`` and ``lat_deg`` are their coordinates).
     Raises :class:`Invalid` with the codes of the module's law.
     """
-    if not path.is_file():
-        raise Invalid(f"there is no file {path.name}", code="001", path=path.name)
-    readers = {".csv": _csv, ".parquet": _parquet, ".json": _geojson, ".geojson": _geojson}
+    _require_file(path)
+    readers: dict[str, Reader] = {
+        ".csv": read_csv,
+        ".parquet": read_parquet,
+        ".json": read_geojson,
+        ".geojson": read_geojson,
+    }
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise Invalid(f"{path.name}: sites are read from {', '.join(readers)} files", code="002")
@@ -79,8 +78,8 @@ def check_rows(table: pa.Table, name: str = "sites", previous: SiteKey | None = 
     batch.
     """
     check_columns(table.schema, SCHEMA_REF, name)
-    _require_good_rows(table, name, _row)
-    _require_good_keys(table, name, _row, previous)
+    _require_good_rows(table, name, row_place)
+    _require_good_keys(table, name, row_place, previous)
 
 
 def last_key(table: pa.Table) -> SiteKey:
@@ -93,8 +92,14 @@ def last_key(table: pa.Table) -> SiteKey:
     )
 
 
-def _row(row: int) -> str:
-    return f"row {row + 1}"
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        wrong = f"{path.name} is not a file" if path.exists() else f"there is no file {path.name}"
+        raise Invalid(wrong, code="001", path=path.name)
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:  # it is recorded, where it must be text
+        raise Invalid(f"the file's name {path.name!r} is not UTF-8", code="002") from None
 
 
 def _names(columns: Mapping[str, str] | None) -> dict[str, str]:
@@ -112,278 +117,6 @@ def _names(columns: Mapping[str, str] | None) -> dict[str, str]:
     if len(set(names.values())) < len(names):
         raise Invalid("the column mapping uses one source column twice", code="005")
     return names
-
-
-def _require_columns(
-    present: list[str], wanted: Mapping[str, str], name: str, *, ignore_extra: bool
-) -> None:
-    repeated = sorted({c for c in present if present.count(c) > 1})
-    if repeated:
-        raise Invalid(f"{name} has the column {repeated[0]!r} twice", code="002")
-    missing = [source for source in wanted.values() if source not in present]
-    if missing:
-        raise Invalid(
-            f"{name} has no column {', '.join(missing)}; it has {', '.join(present[:20])}",
-            code="004",
-            missing=list(missing),
-        )
-    extra = [c for c in present if c not in wanted.values()]
-    if extra and not ignore_extra:
-        raise Invalid(
-            f"{name} has columns that sites don't have: {', '.join(extra[:20])}; drop them, or "
-            "say that they may be ignored",
-            code="005",
-            extra=list(extra[:20]),
-        )
-
-
-def _csv(path: Path, names: Mapping[str, str], ignore_extra: bool) -> tuple[pa.Table, Place]:
-    raw = path.read_bytes()
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise Invalid(f"{path.name}, line {line}: not UTF-8", code="002") from None
-    raw = raw.removeprefix(b"\xef\xbb\xbf")
-    if not raw.strip():
-        raise Invalid(f"{path.name} is empty", code="003")
-    head = raw.lstrip(b"\r\n").split(b"\n", 1)[0].decode()
-    header = next(csv.reader([head.rstrip("\r")]))
-    _require_columns(header, names, path.name, ignore_extra=ignore_extra)
-
-    def place(row: int) -> str:
-        filled = [number for number, line in enumerate(raw.splitlines(), 1) if line]
-        return f"line {filled[row + 1]}"
-
-    schema = arrow_schema(SCHEMA_REF)
-    wrong_width: list[str] = []
-
-    def on_width(found: Any) -> str:
-        wrong_width.append(f"{found.actual_columns} values, the header has {len(header)}")
-        return "error"
-
-    try:
-        table = pa.csv.read_csv(
-            io.BytesIO(raw),
-            read_options=pa.csv.ReadOptions(use_threads=False),
-            parse_options=pa.csv.ParseOptions(invalid_row_handler=on_width),
-            convert_options=pa.csv.ConvertOptions(
-                column_types={names[f.name]: f.type for f in schema},
-                include_columns=list(names.values()),
-                null_values=[""],
-                strings_can_be_null=False,
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        message = str(error).splitlines()[0]
-        if wrong_width:
-            raise Invalid(
-                f"{path.name}: a line has {wrong_width[0]} ({message})", code="002"
-            ) from None
-        if "conversion error" not in message:
-            raise Invalid(f"{path.name} can't be read: {message}", code="002") from None
-        _explain_conversion(raw, names, path.name, place, message)
-    return table.rename_columns(list(names)), place
-
-
-def _explain_conversion(
-    raw: bytes, names: Mapping[str, str], name: str, place: Place, message: str
-) -> NoReturn:
-    """Find the first value that isn't of its column's type, and say where it stands."""
-    schema = arrow_schema(SCHEMA_REF)
-    text = pa.csv.read_csv(
-        io.BytesIO(raw),
-        read_options=pa.csv.ReadOptions(use_threads=False),
-        convert_options=pa.csv.ConvertOptions(
-            column_types=dict.fromkeys(names.values(), pa.utf8()),
-            include_columns=list(names.values()),
-            strings_can_be_null=False,
-        ),
-    )
-    found = [
-        (row, ours)
-        for ours, source in names.items()
-        if (row := _first_bad(text[source], schema.field(ours).type)) is not None
-    ]
-    if not found:
-        raise Invalid(f"{name}: {message}", code="006")
-    row, ours = min(found)
-    value = text[names[ours]][row].as_py()
-    raise Invalid(
-        f"{name}, {place(row)}: {names[ours]} is {value[:40]!r}, not "
-        f"{_said(schema.field(ours).type)}",
-        code="006",
-        column=ours,
-        place=place(row),
-    )
-
-
-def _first_bad(values: pa.ChunkedArray, kind: pa.DataType) -> int | None:
-    """The first text that the CSV reader doesn't take as ``kind``, by halving."""
-    if _converts(values, kind):
-        return None
-    low, high = 0, len(values)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _converts(values.slice(low, middle - low), kind):
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-def _converts(values: pa.ChunkedArray, kind: pa.DataType) -> bool:
-    """Whether the CSV reader would take these texts as ``kind``."""
-    if kind == pa.utf8():
-        return True
-    buffer = io.BytesIO()
-    pa.csv.write_csv(pa.table({"value": values}), buffer)
-    try:
-        pa.csv.read_csv(
-            io.BytesIO(buffer.getvalue()),
-            parse_options=pa.csv.ParseOptions(ignore_empty_lines=False),
-            convert_options=pa.csv.ConvertOptions(column_types={"value": kind}, null_values=[""]),
-        )
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _said(kind: pa.DataType) -> str:
-    if kind == pa.uint64():
-        return "a whole number 1..2^64-1"
-    if kind == pa.int32():
-        return "a whole number 1..2^31-1"
-    return "a number" if kind == pa.float64() else "text"
-
-
-def _parquet(path: Path, names: Mapping[str, str], ignore_extra: bool) -> tuple[pa.Table, Place]:
-    try:
-        with pq.ParquetFile(path) as file:
-            _require_columns(file.schema_arrow.names, names, path.name, ignore_extra=ignore_extra)
-            table = file.read(list(names.values()))
-    except (pa.ArrowException, OSError) as error:
-        raise Invalid(f"{path.name} can't be read as Parquet: {error}", code="002") from None
-    return _typed(table.select(list(names.values())), names, path.name, _row), _row
-
-
-def _geojson(path: Path, names: Mapping[str, str], ignore_extra: bool) -> tuple[pa.Table, Place]:
-    def refuse_constant(text: str) -> NoReturn:
-        raise ValueError(f"{text} is not JSON")
-
-    try:
-        document = json.loads(path.read_bytes().decode("utf-8"), parse_constant=refuse_constant)
-        if document["type"] != "FeatureCollection":
-            raise ValueError("it is not a FeatureCollection")
-        features = document["features"]
-        if not isinstance(features, list):
-            raise ValueError("'features' is not a list")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Invalid(f"{path.name} can't be read as GeoJSON: {error}", code="002") from None
-    crs = document.get("crs")
-    if crs is not None and "CRS84" not in json.dumps(crs) and "4326" not in json.dumps(crs):
-        raise Invalid(f"{path.name}: the coordinates are not in WGS 84", code="002")
-    if not features:
-        raise Invalid(f"{path.name} holds no site", code="003")
-    lon, lat = _points(features, path.name)
-    properties = list(map(methodcaller("get", "properties"), features))
-    if set(map(type, properties)) != {dict}:
-        raise Invalid(f"{path.name}: every feature must have properties", code="002")
-    ours = {name: source for name, source in names.items() if name not in {"lon_deg", "lat_deg"}}
-    present = sorted(set().union(*properties))
-    _require_columns(present, ours, path.name, ignore_extra=ignore_extra)
-    columns = {
-        name: _property(properties, name, source, path.name) for name, source in ours.items()
-    }
-    columns |= {"lon_deg": lon, "lat_deg": lat}
-    return pa.table({name: columns[name] for name in names}), _feature
-
-
-def _feature(row: int) -> str:
-    return f"feature {row + 1}"
-
-
-def _points(features: list[Any], name: str) -> tuple[pa.Array, pa.Array]:
-    """Longitude and latitude of the features, which must all be points."""
-    kind = pa.struct([("type", pa.utf8()), ("coordinates", pa.list_(pa.float64()))])
-    try:
-        geometries = list(map(methodcaller("get", "geometry"), features))
-        points = pa.array(geometries, kind)
-    except (pa.ArrowException, AttributeError, TypeError, ValueError):
-        raise Invalid(f"{name}: every feature must be a Point", code="002") from None
-    is_point = pc.fill_null(pc.equal(points.field("type"), "Point"), False)
-    coordinates = points.field("coordinates")
-    lengths = pc.fill_null(pc.list_value_length(coordinates), 0)
-    bad = ~pc.and_(is_point, pc.greater_equal(lengths, 2)).to_numpy(zero_copy_only=False)
-    if bad.any():
-        raise Invalid(f"{name}, {_feature(int(np.argmax(bad)))}: it is not a Point", code="002")
-    return pc.list_element(coordinates, 0), pc.list_element(coordinates, 1)
-
-
-def _property(properties: list[dict[str, Any]], ours: str, source: str, name: str) -> pa.Array:
-    """One property of all features; a feature without it, or with null, has null."""
-    wanted = arrow_schema(SCHEMA_REF).field(ours).type
-    values = list(map(methodcaller("get", source), properties))
-    kinds = list(map(type, values))
-    strange = set(kinds) - {str if wanted == pa.utf8() else int, type(None)}
-    try:
-        if not strange:
-            return pa.array(values, wanted)
-        row = min(map(kinds.index, strange))
-    except (OverflowError, pa.ArrowInvalid):
-        limit = _limit(wanted)
-        row = next(i for i, v in enumerate(values) if v is not None and not 0 <= v <= limit)
-    raise Invalid(
-        f"{name}, {_feature(row)}: {source} is {str(values[row])[:40]!r}, not {_said(wanted)}",
-        code="006",
-        column=ours,
-        place=_feature(row),
-    )
-
-
-def _typed(table: pa.Table, names: Mapping[str, str], name: str, place: Place) -> pa.Table:
-    """The columns in our order and types; narrower types of the same kind are widened."""
-    columns = [_widened(table[source], ours, source, name, place) for ours, source in names.items()]
-    by_name = dict(zip(names, columns, strict=True))
-    schema = arrow_schema(SCHEMA_REF)
-    loose = pa.schema([f.with_nullable(True) for f in schema])  # nulls are a row's problem
-    return pa.Table.from_arrays([by_name[n] for n in schema.names], schema=loose)
-
-
-def _widened(
-    column: pa.ChunkedArray, ours: str, source: str, name: str, place: Place
-) -> pa.ChunkedArray:
-    kind = column.type
-    value = kind.value_type if pa.types.is_dictionary(kind) else kind
-    wanted = arrow_schema(SCHEMA_REF).field(ours).type
-    fits = (
-        pa.types.is_integer(value)
-        if pa.types.is_integer(wanted)
-        else value in (pa.float32(), pa.float64())
-        if wanted == pa.float64()
-        else value in (pa.utf8(), pa.large_utf8(), pa.string_view())
-    )
-    if pa.types.is_null(value):
-        return column.cast(wanted)
-    if not fits:
-        raise Invalid(
-            f"{name}: column {source} is {value}, not {_said(wanted)}", code="006", column=ours
-        )
-    try:
-        return column.cast(wanted)
-    except pa.ArrowInvalid:
-        numbers = column.to_numpy()
-        row = int(np.argmax((numbers < 0) | (numbers > _limit(wanted))))
-        raise Invalid(
-            f"{name}, {place(row)}: {source} is {column[row].as_py()}, not {_said(wanted)}",
-            code="006",
-            column=ours,
-            place=place(row),
-        ) from None
-
-
-def _limit(kind: pa.DataType) -> int:
-    return (1 << 64) - 1 if kind == pa.uint64() else (1 << 31) - 1
 
 
 def _key_order(table: pa.Table) -> NDArray[np.int64]:
