@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -64,6 +65,7 @@ def geojson(ring: Any = SQUARE, tzid: Any = "Europe/Zurich", **top: object) -> s
         (geojson(tzid="Europe/Nowhere"), "2A-IN-013"),
         (geojson(tzid="../../etc/passwd"), "2A-IN-013"),
         (geojson(tzid=None), "2A-IN-002"),
+        (geojson(tzid=["Europe/Zurich"]), "2A-IN-002"),
         (geojson().replace("tzid", "zone"), "2A-IN-004"),
         (geojson().replace('"Polygon"', '"LineString"').replace("[[[", "[[").replace("]]]", "]]"),
          "2A-IN-011"),
@@ -78,6 +80,47 @@ def test_a_geojson_file_that_bounds_nothing(
     (tmp_path / "zones.geojson").write_text(text)
     message = refused(root, code, *boundaries(tmp_path / "zones.geojson"))
     assert str(tmp_path) not in message
+
+
+@pytest.mark.parametrize("suffix", ["json", "geojson", "shp", "zip"])
+@pytest.mark.parametrize("kind", ["layers", "steps"])
+def test_a_file_that_sends_the_reader_to_another_file(
+    root: Path, tmp_path: Path, suffix: str, kind: str
+) -> None:
+    """What is read must be what is sealed: GDAL's own ways to name other files aren't taken."""
+    other = tmp_path / "other.geojson"
+    other.write_text(geojson())
+    source = f"<SrcDataSource>{other}</SrcDataSource>"
+    text = {
+        "layers": f"<OGRVRTDataSource><OGRVRTLayer name='other'>{source}</OGRVRTLayer>"
+        "</OGRVRTDataSource>",
+        "steps": json.dumps(
+            {"type": "gdal_streamed_alg", "command_line": f"gdal vector pipeline read {other}"}
+        ),
+    }[kind]
+    path = tmp_path / f"zones.{suffix}"
+    if suffix == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("zones.json", text)
+    else:
+        path.write_text(text)
+    assert "other" not in refused(root, "2A-IN-002", *boundaries(path))
+
+
+def test_a_name_that_could_mean_another_file(tmp_path: Path) -> None:
+    """A line feed at the end of a name is dropped by the reader, and by nobody else."""
+    assert civiltime("init", tmp_path / "w").code == 0
+    (tmp_path / "zones.geojson").write_text(geojson(tzid="Europe/Nowhere"))
+    (tmp_path / "zones\n.geojson").write_text(geojson())
+    said = civiltime(*boundaries(tmp_path / "zones\n.geojson"), "-w", tmp_path / "w")
+    assert said.code == 0, said.err
+
+
+def test_a_name_that_is_not_utf_8(root: Path, tmp_path: Path) -> None:
+    for make, suffix in ((boundaries, ".geojson"), (tzdb, ".tar.gz")):
+        path = tmp_path / os.fsdecode(b"source\xff" + suffix.encode())
+        path.write_text(geojson())
+        assert "name" in refused(root, "2A-IN-002", *make(path))
 
 
 def test_a_zone_that_takes_the_land_of_another_country(root: Path, tmp_path: Path) -> None:
@@ -113,6 +156,17 @@ def test_a_zip_without_one_boundary_file(root: Path, tmp_path: Path) -> None:
     for raw in (b"", b"PK", whole[: len(whole) // 2], whole[:-4]):
         path.write_bytes(raw)
         refused(root, "2A-IN-002", *boundaries(path))
+
+
+def test_a_zip_with_a_password(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "zones.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("zones.json", geojson())
+    raw = bytearray(path.read_bytes())
+    for header, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        raw[raw.index(header) + flags] |= 1
+    path.write_bytes(raw)
+    assert "password" in refused(root, "2A-IN-002", *boundaries(path))
 
 
 def parquet(path: Path, crs: Any = "OGC:CRS84", **columns: Any) -> None:

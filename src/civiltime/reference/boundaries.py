@@ -13,6 +13,7 @@ import re
 import tempfile
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 
 from civiltime.errors import ContextValue, Invalid
 from civiltime.reference.geoparquet import WGS84, geometry_column
+from civiltime.reference.source_file import require_file
 from civiltime.workspace.digest import sha256_file
 
 PACKAGE = "timezonefinder-data"
@@ -36,6 +38,8 @@ _PARQUET = {".parquet", ".geoparquet"}
 _REDUCED = re.compile(r"-(1970|now)(?=[-.]|$)")
 _POLYGON, _MULTIPOLYGON = 3, 6
 _URL_SIGNS = set(";!?#%")
+_SHAPEFILE = bytes.fromhex("0000270a")
+"""The first bytes of every shapefile."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,7 @@ def read_file(path: Path) -> Boundaries:
 
     Raises :class:`Invalid` as the module says.
     """
-    if not path.is_file():
-        raise Invalid(f"there is no file {path.name}", code="001", path=path.name)
+    require_file(path)
     _refuse_reduced_name(path.name)
     suffix = path.suffix.lower()
     if suffix in _PARQUET:
@@ -105,11 +108,15 @@ def read_file(path: Path) -> Boundaries:
     elif suffix == ".zip":
         member = _zip_member(path)
         _refuse_reduced_name(member)
-        tzids, wkb = _read_vector(f"/vsizip/{{{path.absolute()}}}/{member}", path.name)
+        kind = _kind(member, _first_bytes(path, member), path.name)
+        with _plainly_named(path) as plain:
+            zipped = f"/vsizip/{{{plain.absolute()}}}/{member}"
+            tzids, wkb = _read_vector(kind + zipped, path.name)
         ordinals = None
     elif suffix in _VECTOR:
+        kind = _kind(path.name, _first_bytes(path), path.name)
         with _plainly_named(path) as plain:
-            tzids, wkb = _read_vector(str(plain), path.name)
+            tzids, wkb = _read_vector(f"{kind}{plain}", path.name)
         ordinals = None
     else:
         raise Invalid(
@@ -147,10 +154,35 @@ def _refuse_reduced_name(name: str) -> None:
         )
 
 
+def _first_bytes(path: Path, member: str | None = None) -> bytes:
+    """The first bytes of a file, or of a file in a zip archive."""
+    if member is None:
+        with path.open("rb") as plain:
+            return plain.read(len(_SHAPEFILE))
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            return file.read(len(_SHAPEFILE))
+    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError) as error:  # also a password
+        raise Invalid(f"{path.name} can't be read: {error}", code="002") from None
+
+
+def _kind(member: str, first: bytes, name: str) -> str:
+    """The prefix that has GDAL read a file as what its name says, and as nothing else.
+
+    By itself it goes by the content, and some of its formats are instructions to read other
+    files: what is read must be what the digest covers.
+    """
+    if PurePosixPath(member).suffix.lower() != ".shp":
+        return "GeoJSON:"
+    if first != _SHAPEFILE:
+        raise Invalid(f"{name} can't be read: {member} is not a shapefile", code="002")
+    return ""
+
+
 @contextmanager
 def _plainly_named(path: Path) -> Iterator[Path]:
-    """The file, under another name where the reader would take its name for a URL's."""
-    if not _URL_SIGNS & set(str(path)):
+    """The file, under another name where the reader would take its name for something else."""
+    if not _URL_SIGNS & set(str(path)) and str(path).isprintable():
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -239,7 +271,7 @@ def _read_parquet(
 
 
 def _refuse_repeated(tzids: NDArray[np.object_], name: str) -> None:
-    values, counts = np.unique(tzids.astype(str), return_counts=True)
+    values, counts = np.unique([str(t) for t in tzids], return_counts=True)
     if (counts > 1).any():
         raise Invalid(
             f"{name}: {values[counts > 1][0]} stands in {int(counts.max())} features; a zone "

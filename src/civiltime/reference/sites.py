@@ -34,6 +34,7 @@ from civiltime.reference.site_rows import (
     key_problems,
     row_problems,
 )
+from civiltime.reference.source_file import require_file
 from civiltime.workspace.shape import arrow_schema, check_columns
 
 Reader = Callable[[Path, Mapping[str, str], bool], tuple[pa.Table, Place]]
@@ -49,7 +50,7 @@ def read_sites(
     ``.json`` or ``.geojson`` (points; ``lon_deg`` and ``lat_deg`` are their coordinates).
     Raises :class:`Invalid` with the codes of the module's law.
     """
-    _require_file(path)
+    require_file(path)
     readers: dict[str, Reader] = {
         ".csv": read_csv,
         ".parquet": read_parquet,
@@ -90,16 +91,6 @@ def last_key(table: pa.Table) -> SiteKey:
         int(iso_codes(tail["legal_country_iso"])[0]),
         tail["site_order"][0].as_py(),
     )
-
-
-def _require_file(path: Path) -> None:
-    if not path.is_file():
-        wrong = f"{path.name} is not a file" if path.exists() else f"there is no file {path.name}"
-        raise Invalid(wrong, code="001", path=path.name)
-    try:
-        path.name.encode()
-    except UnicodeEncodeError:  # it is recorded, where it must be text
-        raise Invalid(f"the file's name {path.name!r} is not UTF-8", code="002") from None
 
 
 def _names(columns: Mapping[str, str] | None) -> dict[str, str]:

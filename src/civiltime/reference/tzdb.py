@@ -17,6 +17,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from civiltime.errors import ContextValue, Invalid
+from civiltime.reference.source_file import require_file
 from civiltime.tzdb.archive import (
     ZONEINFO,
     is_source,
@@ -80,8 +81,7 @@ def read_source(path: Path, release: str) -> TzdbRelease:
     Raises :class:`Invalid`: 001 when there is no file, 020 when it isn't such an archive,
     021 when it is of another release, 022 (in full) when ``zic`` is missing.
     """
-    if not path.is_file():
-        raise Invalid(f"{path} is not a file", code="001")
+    require_file(path)
     data = path.read_bytes()
     try:
         members = read_members(data, path.name)
