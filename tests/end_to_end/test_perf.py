@@ -12,7 +12,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from tests.conftest import Said, civiltime
+from tests.conftest import SEED, SITES_CSV, Said, civiltime
 from tests.end_to_end.governed import LATER, REQUESTER, Lane
 
 from civiltime.consumers.verify import STATES
@@ -30,6 +30,12 @@ budgets:
   - {state: S1, measure: wall_ms, target: 0.001, stretch: 1e9, per_million_sites: 0}
   - {state: S4, measure: wall_ms, target: 0.001, stretch: 0.002, per_million_sites: 0}
 """
+WITNESS, REFUSED = "a" * 32, "b" * 32
+AT_SEA = """\
+merchant_id,legal_country_iso,site_order,lon_deg,lat_deg
+1,US,1,-140.0,-45.0
+"""
+"""A site at sea, of a country without a zone in the small world: a run that must fail."""
 BUILD = Path(sys.executable).parent
 WIDE = """\
 semver: 1.0.0
@@ -44,12 +50,17 @@ def sat_once(lane_template: Path, tmp_path_factory: pytest.TempPathFactory) -> t
     """A lane in which the same build sat against itself, and a baseline."""
     lane = Lane(lane_template / "workspace").copied(tmp_path_factory.mktemp("sitting"))
     _budgets(lane, WIDE)
-    witness = lane.candidate().json["run_id"]
+    for witness, seed, csv in ((WITNESS, SEED + 1, SITES_CSV), (REFUSED, SEED + 2, AT_SEA)):
+        sites = lane.root.parent / f"{seed}.csv"
+        sites.write_text(csv)
+        said = lane.cli("ingest", "sites", sites, "--seed", str(seed))
+        fingerprint = said.json["manifest_fingerprint"]
+        lane.cli("run", "--seed", str(seed), "--fingerprint", fingerprint, "--run-id", witness)
     with pytest.MonkeyPatch.context() as patch:  # two rounds show all but a verdict
         patch.setattr("civiltime.performance.pairs.MIN_ROUNDS", 2)
         said = lane.cli(
             "perf", "compare", "--baseline", BUILD, "--candidate", BUILD / "civiltime",
-            "--run", lane.run_id, "--witness", witness, "--rounds", "2",
+            "--run", lane.run_id, "--rounds", "2", "--witness", WITNESS, "--witness", REFUSED,
         )  # fmt: skip
     assert said.code in {0, 3}, said.err
     assert lane.cli("perf", "baseline", lane.run_id).code == 0
@@ -147,7 +158,7 @@ def test_the_same_build_against_itself_is_equivalent_and_no_faster(
     assert "faster" not in proved
     assert found["differing"] == []
     assert found["builds"]["baseline"] == found["builds"]["candidate"]
-    assert len(found["inputs"]["witnesses"]) == 1
+    assert found["inputs"]["witnesses"] == [WITNESS, REFUSED]
 
 
 def test_sides_alternate_and_publish_and_decide_what_the_run_did(sat: Lane) -> None:
@@ -161,6 +172,10 @@ def test_sides_alternate_and_publish_and_decide_what_the_run_did(sat: Lane) -> N
         ran = {v["id"]: v["result"] for v in sat.report(state)["validators"]}
         assert decided[state] == ran
     assert decided["certify"]["verdict"] == "FAIL_REALISM"
+    refused = document["witnesses"][REFUSED]["decisions"]
+    assert (refused["run"]["exit"], refused["run"]["codes"]) == ("1", "2A-S1-055")
+    assert "fail" in refused["S1"].values()
+    assert "S2" not in refused
     assert decided["verify"]["intact"] == "exit 0"
     assert all("2A-RD" in decided["verify"][f"{what} damaged"] for what in ("tables", "bundle"))
 
@@ -295,8 +310,7 @@ def test_green_locked_once_and_for_all(sat: Lane) -> None:
 
 
 def test_what_is_locked_stays_and_cannot_be_pruned(sat: Lane) -> None:
-    (other,) = json.loads(comparison(sat).read_bytes())["inputs"]["witnesses"]
-    made = sat.cli("perf", "baseline", other)
+    made = sat.cli("perf", "baseline", WITNESS)
     baseline(sat).unlink()
     said = sat.cli(
         "perf", "lock", sat.run_id, "--baseline", made.json["path"],

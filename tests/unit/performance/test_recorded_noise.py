@@ -1,7 +1,7 @@
 """Twenty real sittings of a build against itself, and a thousand drawn from their noise.
 
 ``recorded_noise.json``: for each sitting and state, the wall time in ms of both sides in each of
-its 14 rounds; 31,257 sites, two cores, other work on the machine in half of the sittings.
+its 14 rounds; 31,257 sites, two cores, other work on the machine during most of them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def test_there_are_twenty_sittings_of_all_that_is_timed() -> None:
 
 @pytest.mark.parametrize("state", TIMED)
 def test_no_decision_flipped_in_any_of_them(state: str) -> None:
-    verdicts = {compare_pairs(*sitting[state], "wall_ms").verdict for sitting in RECORDED}
+    sides = [sitting[state] for sitting in RECORDED]
+    verdicts = {compare_pairs(one, two, "wall_ms").verdict for one, two in sides}
     assert verdicts == {"unchanged"}
 
 
@@ -54,5 +55,5 @@ def test_drawn_from_their_noise_equal_builds_are_unchanged(state: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["total", "certify"])
-def test_a_quarter_less_is_found_in_this_noise(state: str) -> None:
-    assert list(drawn(state, 0.75)).count("less") >= 0.9 * DRAWN
+def test_a_fifth_less_is_found_in_this_noise(state: str) -> None:
+    assert list(drawn(state, 0.8)).count("less") >= 0.95 * DRAWN
