@@ -30,6 +30,7 @@ budgets:
   - {state: S1, measure: wall_ms, target: 0.001, stretch: 1e9, per_million_sites: 0}
   - {state: S4, measure: wall_ms, target: 0.001, stretch: 0.002, per_million_sites: 0}
 """
+ANEW = ("--seed", str(SEED))
 WITNESS, REFUSED = "a" * 32, "b" * 32
 AT_SEA = """\
 merchant_id,legal_country_iso,site_order,lon_deg,lat_deg
@@ -204,6 +205,22 @@ def test_what_is_no_pair_is_refused(sat: Lane, key: str, value: str | None) -> N
     assert sat.cli("perf", "compare", timings(sat, "baseline"), other).error == "2A-PF-005"
 
 
+@pytest.mark.parametrize("key", ["measures", "decisions", "rounds"])
+def test_timings_without_all_that_was_timed_or_decided_are_refused(sat: Lane, key: str) -> None:
+    path = timings(sat, "candidate")
+    document = json.loads(path.read_bytes())
+    if key == "measures":
+        for row in document["rounds"]:
+            del row["measures"]["S3"]
+    elif key == "decisions":
+        del document["decisions"]["verify"]
+    else:
+        document["rounds"] = []
+    path.write_text(json.dumps(document))
+    refused = sat.cli("perf", "compare", timings(sat, "baseline"), path).error
+    assert refused == ("2A-PF-005" if key == "rounds" else "2A-PF-004")
+
+
 @pytest.mark.parametrize("both", [False, True])
 def test_altered_timings_are_refused(sat: Lane, both: bool) -> None:
     path = timings(sat, "candidate")
@@ -310,7 +327,7 @@ def test_green_locked_once_and_for_all(sat: Lane) -> None:
 
 
 def test_what_is_locked_stays_and_cannot_be_pruned(sat: Lane) -> None:
-    made = sat.cli("perf", "baseline", WITNESS)
+    made = sat.cli("perf", "baseline", sat.cli("run", *ANEW).json["run_id"])
     baseline(sat).unlink()
     said = sat.cli(
         "perf", "lock", sat.run_id, "--baseline", made.json["path"],
@@ -358,10 +375,16 @@ def test_timings_that_the_comparison_does_not_name_are_refused(sat: Lane) -> Non
 
 
 def test_a_certification_of_another_run_is_refused(sat: Lane) -> None:
-    other = sat.cli("run", "--seed", "42").json["run_id"]
+    other = sat.cli("run", *ANEW).json["run_id"]
     said = sat.cli(
         "perf", "lock", other, "--baseline", baseline(sat), "--certification", sat.certification
     )
+    assert said.error == "2A-PF-008"
+
+
+def test_a_baseline_of_another_upstream_is_refused(sat: Lane) -> None:
+    made = sat.cli("perf", "baseline", WITNESS)
+    said = sat.cli("perf", "lock", sat.run_id, "--baseline", made.json["path"])
     assert said.error == "2A-PF-008"
 
 

@@ -56,6 +56,8 @@ def lock(
     """
     now, run = now_utc(), open_run(workspace, run_id)
     before, baseline_name = read_baseline(workspace, baseline)
+    if before["manifest_fingerprint"] != run.receipt.manifest_fingerprint:
+        raise _unrelated(f"the baseline is of another upstream than run {run.id}")
     compared, comparison_name = (
         (None, None) if comparison is None else read_comparison(workspace, comparison)
     )
