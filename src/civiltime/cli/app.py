@@ -60,6 +60,10 @@ app.add_typer(perf.app, name="perf")
 app.command("errors")(errors.errors)
 
 
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C: the exit status that a shell shows for it."""
+
+
 def main() -> None:
     """Run the command line; every refusal ends here, none as a traceback."""
     try:
@@ -71,11 +75,12 @@ def main() -> None:
     except OSError as problem:
         where = f" ({problem.filename})" if problem.filename else ""
         _refuse(CivilTimeError("2A-WS-004", f"{problem.strerror or problem}{where}"))
-    except KeyboardInterrupt:
-        from civiltime.cli.output import tell
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            from civiltime.cli.output import tell
 
-        tell("interrupted; nothing partial was published\n")
-        sys.exit(130)
+            tell("interrupted; nothing partial was published\n")
+        raise
     except Exception as bug:
         frame = traceback.extract_tb(bug.__traceback__)[-1]
         place = f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}"

@@ -210,7 +210,7 @@ def minimum_set_present(work: Gate) -> None:
     missing = []
     for dataset_id in work.wanted():
         path = _path(work, dataset_id)
-        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        if not path.is_file() and not (path.is_dir() and any(path.iterdir())):
             missing.append(work.ctx.run.workspace.relative(path))
     if missing:
         raise Invalid(f"missing: {', '.join(missing)}", missing=list(missing))

@@ -133,16 +133,22 @@ def open_workspace(folder: Path) -> Workspace:
 
     try:
         data = tomllib.loads(path.read_text("utf-8"))
+    except RecursionError:
+        raise wrong("it is nested too deeply") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise wrong(str(error)) from None
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:  # Arrow, JSON and reports need it as text
+        raise wrong("the folder's path is not UTF-8; move the workspace") from None
     unknown = sorted(data.keys() - {"format", "lane", "upstream", "pins"})
     if unknown:
         raise wrong(f"unknown key {', '.join(unknown)}")
     if data.get("format") != 1:
         raise wrong(f"format is {data.get('format')!r}; this version reads format = 1")
-    for key in ("lane", "upstream"):
+    for key, usual in (("lane", DEFAULT_LANE), ("upstream", "upstream")):
         if not _below(data.get(key)):
-            raise wrong(f"{key} must be a path below the workspace, such as {DEFAULT_LANE!r}")
+            raise wrong(f"{key} must be a path below the workspace, such as {usual!r}")
     pins = data.get("pins", {})
     if not isinstance(pins, dict) or not all(isinstance(v, str) for v in pins.values()):
         raise wrong('[pins] must be a table of names, such as tz_world = "2026c"')

@@ -62,12 +62,24 @@ def fsync_path(path: Path) -> None:
 
 
 @contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """A disk that is full says so without saying where; ``path`` does."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def staging(root: Path) -> Iterator[Path]:
     """A fresh staging folder below ``root``; gone at the end, whatever happens."""
     folder = root / STAGING / f"{os.getpid()}-{secrets.token_hex(8)}"
     folder.mkdir(parents=True)
     try:
-        yield folder
+        with _naming(root):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # another writer's staging folder may be in it
@@ -142,9 +154,10 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
-        yield temporary
-        fsync_path(temporary)
-        temporary.replace(path)
+        with _naming(path):
+            yield temporary
+            fsync_path(temporary)
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     fsync_path(path.parent)
