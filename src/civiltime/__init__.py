@@ -13,6 +13,9 @@ The whole path, from a CSV to a gated table::
     ct.run_chain(run)
     zones = ct.open_site_timezones(run).polars()
 
+Once the seeds that ``certification.yaml`` requires have run, ``ct.certify_runs(workspace).verdict``
+judges them.
+
 Every refusal is a :class:`CivilTimeError` with a code of ``civiltime errors``.
 """
 
@@ -22,6 +25,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from civiltime.certify.certify import Certified as Certified
+    from civiltime.certify.certify import certify_runs as certify_runs
     from civiltime.consumers.point import look_up as look_up
     from civiltime.consumers.read import open_site_timezones as open_site_timezones
     from civiltime.consumers.verify import verify_run as verify_run
@@ -40,8 +45,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Certified": "certify.certify",
     "CivilTimeError": "errors",
     "ZoneIndex": "zones.grid",
+    "certify_runs": "certify.certify",
     "find_workspace": "workspace.config",
     "ingest_sites": "reference.ingest",
     "ingest_tz_world": "reference.ingest",

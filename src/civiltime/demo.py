@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from civiltime.certify.certify import Certified, certify, required_seeds
+from civiltime.certify.certify import Certified, certify_runs, required_seeds
 from civiltime.errors import CivilTimeError
 from civiltime.reference.demo import Posture, authorities_yaml, authority_reports, demo_upstream
 from civiltime.reference.ingest import ingest_tz_world, ingest_tzdb, under_codes, writing
@@ -71,7 +71,7 @@ def certify_demo(
     chosen = {seed: run.id for seed, run in runs.items() if seed in required}
     if not chosen:
         return None
-    certified = certify(workspace, chosen, progress=progress)
+    certified = certify_runs(workspace, chosen, progress=progress)
     progress(f"certified: {certified.verdict}", 1.0)
     return certified
 

@@ -89,7 +89,7 @@ figures = st.fixed_dictionaries(
 
 
 def of(values: Mapping[str, float]) -> str:
-    return verdict(judge_figures({**values, "c_multi": 1, "c_large": 1}, POLICY, {}))
+    return verdict(judge_figures({**values, "c_multi": 1, "c_large": 1}, POLICY))
 
 
 @given(figures, st.sampled_from(FIGURES), st.floats(0, 1))

@@ -105,7 +105,7 @@ def judge_seed(
     metrics = cohort_metrics(evidence.countries, policy)
     metrics["fallback_rate"] = evidence.rate("fallback")
     metrics["override_rate"] = evidence.rate("override")
-    granted = {e.gate: e for e in exemptions if evidence.seed in e.seeds}
+    granted = [e for e in exemptions if evidence.seed in e.seeds]
     figures = judge_figures(metrics, policy, granted)
     return JudgedSeed(evidence, metrics, (*evidence.gates, *figures))
 
@@ -149,10 +149,14 @@ def certification(
         "movement": None,
         "share_matrix": share_matrix([j.evidence for j in judged]),
         "evidence": extract([j.evidence for j in judged]),
-        "exceptions": [asdict(e) for e in exemptions if e.id in used],
+        "exceptions": [e.document() for e in sorted(exemptions, key=_id) if e.id in used],
         "formulas": FORMULAS,
     }
     return document, judged
+
+
+def _id(exemption: Exemption) -> str:
+    return exemption.id
 
 
 def _failing(judged: Sequence[JudgedSeed]) -> list[Scored]:

@@ -1,14 +1,15 @@
 """``civiltime certify``: choose the runs, gather, judge, write.
 
-The law (specification 4): everything comes from run artefacts and the sealed policy; the same
-artefacts give the same bytes; a run that can't be scored fails its seed and stops nothing.
+The law (specification 4): everything comes from run artefacts, the sealed policy and the lane's
+approved exceptions; the same artefacts give the same bytes; a run that can't be scored fails its
+seed and stops nothing.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,12 @@ from civiltime.certify.certification import (
     seed_metrics,
 )
 from civiltime.certify.evidence import POLICY, SeedEvidence, World, gather, open_world
-from civiltime.certify.gates import Exemption
 from civiltime.certify.movement import movement
 from civiltime.certify.reality import open_reality
 from civiltime.certify.tables import SCHEMA, country_table
 from civiltime.errors import CivilTimeError, Invalid
 from civiltime.policy.certification import parse_certification_policy
+from civiltime.programme.decisions import approved_exceptions
 from civiltime.workspace.config import Workspace
 from civiltime.workspace.digest import self_digest, sha256_bytes, sha256_file
 from civiltime.workspace.publish import people_json, replace_file, staging
@@ -60,19 +61,18 @@ class Certified:
         return str(self.document["verdict"])
 
 
-def certify(
+def certify_runs(
     workspace: Workspace,
     runs: Mapping[int, str] | None = None,
     baseline: Path | None = None,
     *,
-    exemptions: Sequence[Exemption] = (),
     progress: Progress = lambda _label, _share: None,
 ) -> Certified:
     """Score the required seeds and write the artefacts of specification 4.5.
 
     Arguments and codes as for :func:`score`.
     """
-    scored = score(workspace, runs, baseline, exemptions=exemptions, progress=progress)
+    scored = score(workspace, runs, baseline, progress=progress)
     for dataset_id, data in scored.files.items():
         replace_file(workspace.path(dataset_id, runset=scored.document["runset"]), data)
     path = workspace.path("segment2a_certification", runset=scored.document["runset"])
@@ -84,16 +84,19 @@ def score(
     runs: Mapping[int, str] | None = None,
     baseline: Path | None = None,
     *,
-    exemptions: Sequence[Exemption] = (),
+    exceptions: Collection[str] | None = None,
     progress: Progress = lambda _label, _share: None,
 ) -> Scored:
     """Score the required seeds; the artefacts in memory, nothing is written beside the cache.
 
     ``runs`` names a run for each seed; without it the newest run of each required seed is
-    taken, of the universe (manifest_fingerprint) that ran last.  Raises
+    taken, of the universe (manifest_fingerprint) that ran last.  ``exceptions`` names the
+    approved exceptions that may be used, by id; without it all that hold.  One holds for runs
+    that were made before it expired, so that no clock but theirs is asked.  Raises
     :class:`CivilTimeError`: 2A-CT-001 where no run can be opened, 2A-CT-002 where the policy
     isn't the sealed one, 2A-CT-003 for a baseline that is none, 2A-CT-005 for other seeds
-    than the policy requires and for what is no run id.
+    than the policy requires and for what is no run id; 2A-GV-002, 003, 030 and 041 where the
+    lane has approved exceptions and nobody can tell whether they hold.
     """
     policy = _policy(workspace)
     seeds = policy.rules.required_seeds
@@ -117,6 +120,8 @@ def score(
         progress(f"certify: verifying and scoring seed {seed}", 0.5)
         evidence[seed] = gather(seed, run, fingerprint, policy.sha256_hex)
     absent = "no run of this seed"
+    generated_utc = max(run.receipt.created_utc for run in opened.values())
+    granted = [] if exceptions == frozenset() else approved_exceptions(workspace, generated_utc)
     ordered = [evidence.get(s) or SeedEvidence(s, reason=absent) for s in seeds]
     world = _world(opened, ordered)
     document, judged = certification(
@@ -125,8 +130,8 @@ def score(
         world.topology if world else {},
         open_reality(world.zones, world.sha256_hex, workspace.cache) if world else None,
         runset="_".join(f"{s}-{chosen[s][:8]}" for s in seeds if s in chosen),
-        generated_utc=max(run.receipt.created_utc for run in opened.values()),
-        exemptions=exemptions,
+        generated_utc=generated_utc,
+        exemptions=[e for e in granted if exceptions is None or e.id in exceptions],
     )
     if baseline is not None:
         progress("certify: comparing with the baseline", 0.5)

@@ -7,7 +7,7 @@ both.  A margin is how far a figure is on the good side of a threshold, negative
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from civiltime.policy.certification import AT_LEAST, CertificationPolicy
@@ -66,6 +66,10 @@ class Exemption:
     gate: str
     ceiling: float
     seeds: tuple[int, ...]
+
+    def document(self) -> dict[str, Any]:
+        """The exception as a certification names it."""
+        return {**asdict(self), "seeds": [str(seed) for seed in self.seeds]}
 
 
 @dataclass(frozen=True)
@@ -126,22 +130,24 @@ def judge_number(
     gate: Gate,
     value: float | None,
     policy: CertificationPolicy,
-    exemption: Exemption | None = None,
+    exemptions: Sequence[Exemption] = (),
 ) -> Judged:
     """A figure against both thresholds; None, for want of a country, fails.
 
-    An exemption lets a cap be exceeded up to its ceiling; the band is then B at most.
+    An exemption lets a cap be exceeded up to its ceiling; the band is then B at most.  Of
+    several the one with the lowest ceiling that is high enough is used.
     """
     threshold, direction = policy.gates[gate.id], gate.direction(policy)
     used = None
+    high_enough = [e for e in exemptions if value is not None and value <= e.ceiling]
     if value is None:
         band: Band = "FAIL"
     elif meets(value, threshold.b_plus, direction):
         band = "B+"
     elif meets(value, threshold.b, direction):
         band = "B"
-    elif exemption is not None and direction == "at_most" and value <= exemption.ceiling:
-        band, used = "B", exemption.id
+    elif high_enough and direction == "at_most":
+        band, used = "B", min(high_enough, key=lambda e: (e.ceiling, e.id)).id
     else:
         band = "FAIL"
     detail = "no country is in the cohort" if value is None else ""
@@ -158,11 +164,11 @@ def meets(value: float, threshold: float, direction: Direction) -> bool:
 def judge_figures(
     figures: Mapping[str, float | int | None],
     policy: CertificationPolicy,
-    exemptions: Mapping[str, Exemption],
+    exemptions: Sequence[Exemption] = (),
 ) -> list[Judged]:
     """The gates of figures: both rates, then the cohorts."""
     rates = [
-        judge_number(BY_ID[i], figures[i], policy, exemptions.get(i))
+        judge_number(BY_ID[i], figures[i], policy, [e for e in exemptions if e.gate == i])
         for i in ("fallback_rate", "override_rate")
     ]
     empty = [name for name in ("C_multi", "C_large") if not figures[name.lower()]]

@@ -34,13 +34,13 @@ def certify(
 
     Exit status 0 for PASS_BPLUS and PASS_B, 3 for FAIL_REALISM.
     """
-    from civiltime.certify.certify import certify as score
+    from civiltime.certify.certify import certify_runs
     from civiltime.workspace.config import find_workspace
 
     opened = find_workspace(workspace)
     progress = Progress(quiet=as_json)
     chosen = None if runs is None else parse_runs(runs)
-    certified = score(opened, chosen, baseline, progress=progress)
+    certified = certify_runs(opened, chosen, baseline, progress=progress)
     progress.done()
     if as_json:
         path = opened.relative(certified.path)
@@ -71,7 +71,7 @@ def parse_runs(text: str) -> dict[int, str]:
 
 def verdict_page(document: dict[str, Any]) -> str:
     """The verdict, the gates of every seed, and what explains a failure."""
-    parts = [_gates(document), _over_seeds(document)]
+    parts = [_gates(document), _over_seeds(document), _excepted(document)]
     reasons = [
         f"seed {seed}: {entry['reason']}"
         for seed, entry in document["seeds"].items()
@@ -126,6 +126,22 @@ def _over_seeds(document: dict[str, Any]) -> str:
         for s in document["stability"]
     ]
     return table(("spread over the seeds", "CV", "B <=", "B+ <=", "band"), rows, right=(1, 2, 3))
+
+
+def _excepted(document: dict[str, Any]) -> str:
+    rows = [
+        (
+            e["id"],
+            e["gate"],
+            e["ceiling"],
+            ", ".join(e["seeds"]),
+            e["approver"],
+            e["expires_utc"][:10],
+        )
+        for e in document["exceptions"]
+    ]
+    heads = ("exception", "gate", "ceiling", "seeds", "approver", "expires")
+    return table(heads, rows, right=(2,)) if rows else ""
 
 
 def _explained(document: dict[str, Any]) -> str:

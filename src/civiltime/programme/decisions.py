@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from civiltime.certify.gates import Exemption
 from civiltime.errors import CivilTimeError, Invalid
 from civiltime.programme.approvals import (
     AT_SIGNING,
@@ -39,20 +40,20 @@ from civiltime.programme.requests import (
 )
 from civiltime.workspace.clock import now_utc
 from civiltime.workspace.config import Workspace
+from civiltime.workspace.digest import document_digest
 from civiltime.workspace.publish import publish_file
 
 
 @dataclass(frozen=True)
-class ApprovedException:
+class ApprovedException(Exemption):
     """One cap, raised to a ceiling, for the named seeds, and nothing else."""
 
-    id: str
-    gate: str
-    ceiling: float
-    seeds: tuple[int, ...]
     reason: str
     approver: str
     expires_utc: str
+    request_sha256_hex: str
+    evidence_sha256_hex: str
+    """Digest of the list of evidence that was approved: paths and digests."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,8 @@ def approved_exceptions(workspace: Workspace, at_utc: str) -> list[ApprovedExcep
             own["reason"],
             approval.approver.who,
             approval.request.expires_utc,
+            approval.request.sha256_hex,
+            document_digest(own["evidence"]),
         )
         for approval, own in holding(workspace, "exception", at_utc)
     ]

@@ -18,7 +18,7 @@ from civiltime.errors import CivilTimeError, Invalid
 from civiltime.policy.approvers import ApproversPolicy, parse_approvers
 from civiltime.programme.blockers import STATUS, blockers
 from civiltime.programme.certified import NONE, best_certified, certified_runs, read_certified
-from civiltime.programme.decisions import holding
+from civiltime.programme.decisions import approved_exceptions
 from civiltime.programme.evidence import named
 from civiltime.programme.lane import field_digests, standing
 from civiltime.programme.ledger import Ledger, used, writing
@@ -132,11 +132,15 @@ def _approvers(workspace: Workspace) -> tuple[ApproversPolicy, str]:
 
 def _use_exceptions(workspace: Workspace, ledger: Ledger, judged: Mapping[str, Any]) -> None:
     """Use up the exceptions that the certification rests on; 2A-GV-042 for one that isn't sound."""
-    wanted = {exception["id"] for exception in judged["exceptions"]}
-    for approval, _ in holding(workspace, "exception", judged["generated_utc"]):
-        request = approval.request
-        if request.id in wanted and used(ledger.records, request.sha256_hex, "exception") is None:
-            ledger.append("used", request.sha256_hex, "exception", who=approval.approver.who)
-        wanted.discard(request.id)
-    if wanted:
-        raise CivilTimeError(NONE, f"exception {min(wanted)} isn't approved in this lane")
+    if not judged["exceptions"]:
+        return
+    approved = {e.id: e for e in approved_exceptions(workspace, judged["generated_utc"])}
+    for stated in judged["exceptions"]:
+        found = approved.get(stated["id"])
+        if found is None or found.document() != stated:
+            raise CivilTimeError(NONE, f"exception {stated['id']} isn't approved in this lane")
+    for digest, who in (
+        (approved[e["id"]].request_sha256_hex, e["approver"]) for e in judged["exceptions"]
+    ):
+        if used(ledger.records, digest, "exception") is None:
+            ledger.append("used", digest, "exception", who=who)

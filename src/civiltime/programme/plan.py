@@ -27,7 +27,7 @@ from civiltime.errors import CivilTimeError, Invalid
 from civiltime.states.chain import STATES, Report
 from civiltime.states.context import Context, Options, read_report
 from civiltime.states.log import Log
-from civiltime.states.s0_gate import PINNED, Gate, authorities_frozen
+from civiltime.states.s0_before import PINNED, Gate, authorities_frozen
 from civiltime.states.start import start_run
 from civiltime.states.state import State
 from civiltime.workspace.config import Workspace

@@ -165,7 +165,7 @@ def test_an_exception_raises_one_cap_for_its_seeds_and_is_named() -> None:
     assert {e["verdict"] for s, e in document["seeds"].items() if s != "7"} == {"PASS_BPLUS"}
     assert "under the exceptions e-1" in document["one_line"]
     assert document["exceptions"] == [
-        {"id": "e-1", "gate": "override_rate", "ceiling": 0.00225, "seeds": (7, 101)}
+        {"id": "e-1", "gate": "override_rate", "ceiling": 0.00225, "seeds": ["7", "101"]}
     ]
     (gate,) = (g for g in document["seeds"]["7"]["gates"] if g["id"] == "override_rate")
     assert (gate["band"], gate["exception"]) == ("B", "e-1")

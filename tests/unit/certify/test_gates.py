@@ -110,19 +110,19 @@ def figures(**changed: float | None) -> dict[str, Any]:
 
 
 def test_each_figure_is_judged_once_and_by_its_own_threshold() -> None:
-    judged = judge_figures(figures(), POLICY, {})
+    judged = judge_figures(figures(), POLICY)
     assert sorted(g.gate.id for g in judged) == sorted({*TABLE, "cohorts_not_empty"} - {CV})
     assert {g.band for g in judged} == {"B+"}
     for name in TABLE.keys() - {CV}:
         bad = 0.0 if TABLE[name][0] == "at_least" else 1.0
-        failed = [g.gate.id for g in judge_figures(figures(**{name: bad}), POLICY, {})
+        failed = [g.gate.id for g in judge_figures(figures(**{name: bad}), POLICY)
                   if g.band == "FAIL"]  # fmt: skip
         assert failed == [name]
 
 
 @pytest.mark.parametrize("empty", ["c_multi", "c_large"])
 def test_an_empty_cohort_fails_by_its_name(empty: str) -> None:
-    (judged,) = (g for g in judge_figures(figures(**{empty: 0}), POLICY, {}) if g.band == "FAIL")
+    (judged,) = (g for g in judge_figures(figures(**{empty: 0}), POLICY) if g.band == "FAIL")
     assert judged.gate.id == "cohorts_not_empty"
     assert judged.detail == f"C{empty[1:]} without a country"
 
@@ -142,7 +142,7 @@ def test_verdicts_of_gates_and_of_seeds() -> None:
 
 def exempted(value: float, name: str = "override_rate", ceiling: float = 0.01) -> Any:
     exemption = Exemption("e1", name, ceiling, (42,))
-    return judge_number(gate(name), value, POLICY, exemption)
+    return judge_number(gate(name), value, POLICY, [exemption])
 
 
 def test_an_exemption_lifts_a_cap_to_its_ceiling_and_no_further() -> None:
@@ -158,6 +158,12 @@ def test_an_exemption_that_is_not_needed_is_not_named() -> None:
         judged = exempted(value)
         assert (judged.band, judged.exemption) == (band, None)
         assert "exception" not in judged.document()
+
+
+def test_of_several_exemptions_the_lowest_that_is_high_enough_is_used() -> None:
+    several = [Exemption(f"e{c}", "override_rate", c, (42,)) for c in (0.9, 0.003, 0.01, 0.05)]
+    for order in (several, several[::-1]):
+        assert judge_number(gate("override_rate"), 0.01, POLICY, order).exemption == "e0.01"
 
 
 def test_an_exemption_lowers_no_floor() -> None:

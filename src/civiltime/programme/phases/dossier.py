@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from civiltime.certify.certify import Scored, score
-from civiltime.certify.gates import Exemption
 from civiltime.errors import CivilTimeError
 from civiltime.programme.certified import read_certified
-from civiltime.programme.decisions import holding
 from civiltime.workspace.config import Workspace
 from civiltime.workspace.runs import Run, open_run
 
@@ -61,9 +59,11 @@ class Scores:
         if path != self.workspace.path(CERTIFICATION, runset=judged["runset"]):
             raise OpenError(f"{path.name} is the certification of {judged['runset']}")
         runs = {int(s): e["run_id"] for s, e in judged["seeds"].items() if e["run_id"]}
-        scored = score(
-            self.workspace, runs, self._compared(judged), exemptions=self._exemptions(judged)
-        )
+        rests_on = frozenset(exception["id"] for exception in judged["exceptions"])
+        scored = score(self.workspace, runs, self._compared(judged), exceptions=rests_on)
+        without = rests_on - {exception["id"] for exception in scored.document["exceptions"]}
+        if without:
+            raise OpenError(f"exception {min(without)} isn't approved in this lane for this")
         for dataset_id, data in scored.files.items():
             file = self.workspace.path(dataset_id, runset=judged["runset"])
             if not file.is_file():
@@ -78,20 +78,6 @@ class Scores:
             return None
         wanted = judged["movement"]["baseline"]
         return self.workspace.path(CERTIFICATION, runset=wanted["runset"])
-
-    def _exemptions(self, judged: Document) -> list[Exemption]:
-        """The exceptions that it rests on, all of them approved."""
-        if not judged["exceptions"]:
-            return []
-        approved = {
-            approval.request.id: (request["gate"], request["ceiling"])
-            for approval, request in holding(self.workspace, "exception", judged["generated_utc"])
-        }
-        found = [Exemption(**{**e, "seeds": tuple(e["seeds"])}) for e in judged["exceptions"]]
-        for exemption in found:
-            if approved.get(exemption.id) != (exemption.gate, exemption.ceiling):
-                raise OpenError(f"exception {exemption.id} isn't approved in this lane")
-        return found
 
 
 @dataclass(frozen=True)
