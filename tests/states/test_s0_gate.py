@@ -17,7 +17,7 @@ from tests.states.proofs import proves, require_refusal, require_validator
 from civiltime import contracts
 from civiltime.contracts import authority
 from civiltime.errors import Invalid
-from civiltime.states import s0_gate
+from civiltime.states import s0_before
 from civiltime.states.context import SealedInput
 from civiltime.workspace.bundle import seal_1b
 
@@ -240,7 +240,7 @@ def test_an_input_without_contract_is_refused(monkeypatch: pytest.MonkeyPatch, c
         gone = "datasets" if code == "012" else "registry"
         monkeypatch.setattr(contracts, gone, dict)
     with pytest.raises(Invalid) as caught:
-        s0_gate.require_catalogued("tz_nudge")
+        s0_before.require_catalogued("tz_nudge")
     assert caught.value.code == code
 
 

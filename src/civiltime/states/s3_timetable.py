@@ -19,7 +19,7 @@ from civiltime.errors import Invalid
 from civiltime.policy.lookup import parse_lookup_policy
 from civiltime.reference import tz_world
 from civiltime.states import laws
-from civiltime.states.s0_gate import RELEASE_TAG
+from civiltime.states.s0_before import RELEASE_TAG
 from civiltime.states.state import State, Validator, Work
 from civiltime.states.timetable_cache import Compiled, compile_archive, load_or_compile
 from civiltime.tzdb.codec import decode

@@ -7,7 +7,7 @@ exists is opened, and must be of the seed (and fingerprint) that was asked for.
 from __future__ import annotations
 
 from civiltime.errors import CivilTimeError
-from civiltime.states.s0_gate import POLICIES
+from civiltime.states.s0_before import POLICIES
 from civiltime.workspace.config import Workspace
 from civiltime.workspace.digest import digest_folder, document_digest, partition_hash, sha256_file
 from civiltime.workspace.runs import RUN_ID, Run, create_run, open_run
