@@ -13,7 +13,8 @@ from typing import Any
 
 from civiltime.certify.certify import Certified, certify_runs, required_seeds
 from civiltime.errors import CivilTimeError
-from civiltime.reference.demo import Posture, authorities_yaml, authority_reports, demo_upstream
+from civiltime.reference.demo import Posture, demo_upstream
+from civiltime.reference.demo_authorities import authorities_yaml, authority_reports
 from civiltime.reference.ingest import ingest_tz_world, ingest_tzdb, under_codes, writing
 from civiltime.reference.tz_world import open_table
 from civiltime.states.chain import run_chain

@@ -229,7 +229,15 @@ def test_a_lookup_takes_negative_numbers_and_names_every_candidate(small: Small)
         assert (said.code, said.out) == (0, "no zone covers this point\n"), said.err
     assert small.cli("lookup", "-1e1", "-1e-7").json["candidates"] == []
     for arguments in (("-90.01", "0"), ("0", "180.5"), ("nan", "0"), ("0", "-inf")):
-        assert small.cli("lookup", *arguments).error == "2A-S1-056"
+        refusal = small.cli("lookup", *arguments)
+        assert refusal.error == "2A-S1-056"
+        assert "there is no place at latitude" in refusal.json["error"]["message"]
+
+
+def test_a_lookup_in_damaged_boundaries_blames_them(small: Small) -> None:
+    (path,) = small.root.rglob("tz_world.parquet")
+    path.write_bytes(path.read_bytes()[:-9])
+    assert small.cli("lookup", "47", "8").error == "2A-S1-020"
 
 
 def test_a_lookup_without_releases_says_what_to_ingest(tmp_path: Path) -> None:

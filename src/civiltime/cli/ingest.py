@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -94,7 +95,8 @@ def sites(
         return
     say(f"{result.sites:,} sites of {result.merchants:,} merchants in {result.countries} countries")
     say(f"  manifest_fingerprint {result.fingerprint}")
-    say(f"  next: civiltime run --seed {seed}")
+    where = "" if workspace == HERE else f" -w {shlex.quote(str(workspace))}"
+    say(f"  next: civiltime run --seed {seed}{where}")
 
 
 def _mapping(columns: str | None) -> dict[str, str]:

@@ -24,18 +24,24 @@ def look_up(
     """What the pinned boundaries and tz release say of a point, now.
 
     Raises :class:`CivilTimeError`: 2A-S1-056 for a point that isn't on the globe,
-    2A-S0-010 where no release is pinned or ingested.
+    2A-S0-010 where no release is pinned or ingested, 2A-S1-020 where the boundaries are damaged.
     """
     path = workspace.path("tz_world_{release}", release=_pin(workspace, "tz_world"))
     if not path.is_file():
         raise CivilTimeError(
             "2A-S0-010", f"{workspace.relative(path)} is pinned and missing", {"asset": "tz_world"}
         )
+    if not (abs(lat) <= 90 and abs(lon) <= 180):
+        raise CivilTimeError(
+            "2A-S1-056",
+            f"there is no place at latitude {lat}, longitude {lon}; expected degrees within "
+            "[-90, 90] and [-180, 180]",
+        )
     try:
         boundaries = open_boundaries(path, sha256_file(path), workspace.cache)
-        codes = boundaries.candidates(np.array([lon]), np.array([lat]))
     except Invalid as finding:
-        raise CivilTimeError("2A-S1-056", finding.message, finding.context) from None
+        raise CivilTimeError("2A-S1-020", finding.message, finding.context) from None
+    codes = boundaries.candidates(np.array([lon]), np.array([lat]))
     timetable = _timetable(workspace)
     now = int(datetime.now(UTC).timestamp())
     candidates = []

@@ -67,10 +67,6 @@ class TzWorld:
         """How many polygons it has: the rows."""
         return len(self.table)
 
-    def to_parquet_bytes(self) -> bytes:
-        """The file's bytes."""
-        return self.parquet
-
 
 class Inspection(NamedTuple):
     """What the file says without its geometries: CRS id, rows, zones in byte order."""
@@ -156,11 +152,6 @@ def inspect(path: Path) -> Inspection:
         check_columns(file.schema_arrow, SCHEMA_REF, path.name)
         zones = pc.unique(_read(file, ["tzid"], path.name)["tzid"]).to_pylist()
         return Inspection(crs, file.metadata.num_rows, tuple(sorted(zones, key=str.encode)))
-
-
-def check_crs(metadata: Mapping[bytes, bytes] | None, name: str = "tz_world") -> str:
-    """The CRS id of a Parquet file's metadata; :class:`Invalid` (020) unless WGS 84."""
-    return geometry_column(metadata, name)[1]
 
 
 def open_table(path: Path, *, geometries: bool = True) -> pa.Table:

@@ -4,7 +4,8 @@
   every input that it seals; no site row.
 * Writes: `s0_gate_receipt_2A`, `sealed_inputs_2A`, `s0_determinism_receipt_2A`.
 * Law: specification 3.0.  Identity stays the upstream fingerprint; a changed sealed set may not
-  overwrite a published receipt.
+  overwrite a published receipt.  The laws before it are in :mod:`~civiltime.states.s0_before`,
+  those of what it sealed in :mod:`~civiltime.states.s0_after`.
 """
 
 from __future__ import annotations

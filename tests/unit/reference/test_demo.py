@@ -12,7 +12,7 @@ import pytest
 
 from civiltime.contracts import schema
 from civiltime.errors import Invalid
-from civiltime.reference import demo, tz_world
+from civiltime.reference import demo, demo_authorities, tz_world
 from civiltime.reference.cities import cities_digest
 from civiltime.reference.sites import check_rows
 from civiltime.workspace.digest import sha256_bytes
@@ -177,10 +177,10 @@ def test_the_digest_of_the_cities_is_of_their_content(small_cities: pa.Table) ->
 
 
 def test_the_authorities_pin_the_reports_that_stand_in() -> None:
-    authorities = parse_yaml(demo.authorities_yaml().decode(), "authorities.yaml")
+    authorities = parse_yaml(demo_authorities.authorities_yaml().decode(), "authorities.yaml")
     check_document(authorities, "authorities", "authorities.yaml")
     assert schema("authorities")["title"]
-    reports = demo.authority_reports()
+    reports = demo_authorities.authority_reports()
     for segment in ("1A", "1B"):
         pinned = authorities["authorities"][segment]
         report = json.loads(reports[pinned["report"]])

@@ -95,7 +95,7 @@ def test_the_same_source_gives_the_same_bytes(boundaries: Write) -> None:
     path = boundaries(FEATURES)
     first = tz_world.from_file(path, "2026c", ZONE_TAB)
     again = tz_world.from_file(path, "2026c", ZONE_TAB)
-    assert first.to_parquet_bytes() == again.parquet
+    assert first.parquet == again.parquet
 
 
 def test_our_own_file_comes_back_as_it_was(small_world: tz_world.TzWorld, tmp_path: Path) -> None:
