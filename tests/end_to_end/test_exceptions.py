@@ -40,19 +40,20 @@ def world(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> World:
     world.edit("lookup.yaml", PREFERENCE, "overlap_preferences: []\n")
     uncapped(world)
     world.config("tz_overrides.yaml").write_text(
-        "- {scope: country, target: CN, tzid: Asia/Shanghai, reason_code: OFFICIAL,"
-        " owner: geo-team, notes: Beijing time everywhere}\n"
+        "- {scope: country, target: CN, tzid: Asia/Urumqi, reason_code: LOCAL,"
+        " owner: geo-team, notes: where two zones claim the land}\n"
     )
     world.ids["stratified"][7] = world.again(7)
     return world
 
 
 def approved(world: World, *, seeds: tuple[int, ...] = (7,), gate: str = "override_rate",
-             ceiling: str = "0.05", more: tuple[str | Path, ...] = ()) -> Path:  # fmt: skip
+             ceiling: str = "0.05", expires: str = "2099-12-31",
+             more: tuple[str | Path, ...] = ()) -> Path:  # fmt: skip
     """The envelope of an exception that Dora asked for and Cleo approved."""
     said = world.cli(
-        "exception", "request", "--requester", "Dora", "--reason", "Beijing time, as the law says",
-        "--gate", gate, "--ceiling", ceiling,
+        "exception", "request", "--requester", "Dora", "--reason", "much land is claimed twice",
+        "--gate", gate, "--ceiling", ceiling, "--expires", expires,
         *(part for seed in seeds for part in ("--seed", str(seed))), *more,
     )  # fmt: skip
     assert said.code == 0, said.err
@@ -133,7 +134,7 @@ def test_a_tampered_approval_excuses_nothing(world: World) -> None:
 def test_a_run_made_after_an_exception_expired_cant_use_it(world: World) -> None:
     """The clock of the newest run counts; that of the day of certifying doesn't."""
     end = datetime.now(UTC) + timedelta(seconds=20)
-    approved(world, more=("--expires", end.strftime("%Y-%m-%dT%H:%M:%S.%fZ")))
+    approved(world, expires=end.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
     assert judged(world)["verdict"] == "PASS_B"
     time.sleep(max(0.0, (end - datetime.now(UTC)).total_seconds() + 0.1))
     assert judged(world)["verdict"] == "PASS_B", "the same runs are certified the same again"
