@@ -139,8 +139,33 @@ def run_alone(it: Rerun, state: str) -> set[str]:
     return {IDS[IDS.index(state) + 1]} if state != "S5" else set()
 
 
+READ_BY = {
+    "S0": "lookup.yaml", "S1": "tz_nudge.yml", "S2": "tz_overrides.yaml",
+    "S5": "certification.yaml",
+}  # fmt: skip
+
+
+def touch_policy(it: Rerun, state: str) -> set[str]:
+    """A sealed policy changes: the run can't take it in, whatever else changed before.
+
+    Put back, it leaves the plan as it was.
+    """
+    path = it.small.config(READ_BY.get(state, "approvers.yaml"))
+    sound, before, data = path.read_bytes(), it.planned(), it.data()
+    path.write_bytes(sound + b"# touched\n")
+    plan = plan_run(it.run, it.states)
+    assert plan.new_run
+    assert it.planned() == set(IDS)
+    with pytest.raises(CivilTimeError):
+        it.rerun()
+    assert it.data() == data, "a refused run publishes nothing"
+    path.write_bytes(sound)
+    return {"S0"} if it.planned() - before else set()
+
+
 CHANGES: tuple[Callable[[Rerun, str], set[str]], ...] = (
     raise_version, lose_outputs, lose_report, edit_report, input_was_another, run_alone,
+    touch_policy,
 )  # fmt: skip
 
 change = st.tuples(st.sampled_from(CHANGES), st.sampled_from(IDS))
@@ -167,7 +192,7 @@ def test_a_progressive_rerun_is_a_full_one(
 
 
 @pytest.mark.parametrize("state", IDS)
-@pytest.mark.parametrize("act", CHANGES[:-1])
+@pytest.mark.parametrize("act", CHANGES[:-2])
 def test_each_change_makes_its_row_of_the_matrix(
     small_run: Small, act: Callable[[Rerun, str], set[str]], state: str
 ) -> None:
