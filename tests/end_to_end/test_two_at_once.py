@@ -33,7 +33,7 @@ def at_once(lane: Lane, *commands: Sequence[str | Path]) -> list[tuple[int, Any]
     return [(p.returncode, json.loads(out)) for p, out in zip(both, said, strict=True)]
 
 
-def asking(reason: str) -> list[str]:
+def asking(reason: str) -> list[str | Path]:
     return [
         "exception", "request", "--requester", "Dora", "--reason", reason, "--gate",
         "override_rate", "--ceiling", "0.01", "--seed", "42", "--expires", "2099-12-31",
@@ -56,7 +56,8 @@ def test_every_request_made_at_once_is_in_the_ledger(lane: Lane) -> None:
 
 def test_of_two_approvals_at_once_one_is_written(lane: Lane) -> None:
     request = lane.ask_exception()
-    said = at_once(lane, *[["approve", request, "--key", lane.key("Cleo")]] * 3)
+    approving: list[str | Path] = ["approve", request, "--key", lane.key("Cleo")]
+    said = at_once(lane, *[approving] * 3)
     assert sorted(code for code, _ in said) == [0, 1, 1]
     assert {d["error"]["code"] for code, d in said if code} == {"2A-GV-028"}
     assert [r.event for r in ledger(lane)] == ["requested", "approved"]
@@ -65,7 +66,7 @@ def test_of_two_approvals_at_once_one_is_written(lane: Lane) -> None:
 def test_of_two_candidates_at_once_one_uses_the_reopen(frozen: Lane) -> None:
     """Both may run, because the lane is open from then on; it was opened once."""
     frozen.approved(frozen.ask_reopen("--state", "S1", "--knob", "tz_nudge"))
-    said = at_once(frozen, *[["run", "--seed", "42"]] * 2)
+    said = at_once(frozen, ["run", "--seed", "42"], ["run", "--seed", "42"])
     assert [code for code, _ in said] == [0, 0], said
     assert [r.event for r in ledger(frozen)].count("used") == 1
 
