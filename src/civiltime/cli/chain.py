@@ -34,7 +34,8 @@ def run(
         str | None, typer.Option(help="Repeat this run, or give a new one its id.")
     ] = None,
     batch_rows: Annotated[
-        int, typer.Option(help="Rows at a time; the result is the same for any.", min=1)
+        int,
+        typer.Option(help="Rows at a time; the result is the same for any.", min=1, max=2**31 - 1),
     ] = 131_072,
     plan: Annotated[
         bool, typer.Option("--plan", help="Show what would run and why; do nothing.")

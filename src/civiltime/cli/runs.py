@@ -167,10 +167,13 @@ def show(
 
 
 def _report(run: Any, state: str) -> dict[str, Any] | None:
+    from civiltime.workspace.shape import check_document
+
     path = run.report_path(state)
     try:
         document: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        check_document(document, "run_report", path.name)
+    except (OSError, ValueError, RecursionError):
         return None
     return document
 

@@ -249,8 +249,10 @@ def _check_content(run: Run, path: Path, dataset: contracts.Dataset) -> None:
 
 def _verify_sealed(run: Run, result: Verification) -> None:
     try:
-        rows = json.loads(run.path("sealed_inputs_2A").read_bytes())
-    except (OSError, ValueError):
+        path = run.path("sealed_inputs_2A")
+        rows = json.loads(path.read_bytes())
+        check_document(rows, "sealed_inputs_2A", path.name)
+    except (OSError, ValueError, RecursionError):
         return  # named already, as a missing or changed file
     for row in rows:
         path = run.workspace.root / row["catalog_path"]

@@ -232,7 +232,7 @@ def read_report(path: Path, where: str, run: Run) -> dict[str, Any]:
     try:
         report = json.loads(path.read_bytes())
         check_document(report, "run_report", where)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"{where} is not valid JSON: {error}", path=where) from None
     claimed = report.pop("report_sha256")
     if claimed != self_digest(report):

@@ -27,6 +27,7 @@ from civiltime.workspace.bundle import VerifiedBundle, verify_bundle
 from civiltime.workspace.clock import date_of
 from civiltime.workspace.digest import (
     FileDigest,
+    list_files,
     sha256_file,
 )
 from civiltime.workspace.upstream import HEX64, resolved_fingerprint, resolved_parameter_hash
@@ -70,7 +71,7 @@ class Gate(Work):
         folder = self.ctx.run.path("tzdb_release", release=self.release("tzdb_release"))
         try:
             document = json.loads((folder / "tzdb_release.json").read_bytes())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise Invalid(f"tzdb_release.json can't be read: {error}", code="023") from None
         if not isinstance(document, dict):
             raise Invalid("tzdb_release.json is not an object", code="023")
@@ -198,6 +199,8 @@ def minimum_set_present(work: Gate) -> None:
         path = input_path(work, dataset_id)
         if not path.is_file() and not (path.is_dir() and any(path.iterdir())):
             missing.append(work.ctx.run.workspace.relative(path))
+        elif path.is_dir():
+            list_files(path)  # refuses links and special files
     if missing:
         raise Invalid(f"missing: {', '.join(missing)}", missing=list(missing))
 

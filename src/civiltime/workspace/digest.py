@@ -94,6 +94,8 @@ def _portable(value: Any) -> Any:
         return {key: _portable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_portable(item) for item in value]
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()  # halves of characters
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53 - 1:
         return str(value)
     return value

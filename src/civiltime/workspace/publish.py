@@ -49,7 +49,9 @@ class Published:
 
 def people_json(document: Any) -> bytes:
     """A JSON document as people read it: indented, keys sorted, UTF-8, one newline."""
-    return (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode(
+        errors="backslashreplace"
+    )
 
 
 def fsync_path(path: Path) -> None:
@@ -150,7 +152,12 @@ def publish_file(path: Path, data: bytes) -> Published:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside ``path`` that takes its place at the end, or is gone."""
+    """A temporary file beside ``path`` that takes its place at the end, or is gone.
+
+    Never the place of a folder, a device or a pipe.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
