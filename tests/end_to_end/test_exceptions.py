@@ -148,3 +148,22 @@ def test_nothing_excuses_where_nobody_can_tell(world: World) -> None:
     ledger = world.root / LANE / "reports" / "governance.jsonl"
     ledger.write_bytes(ledger.read_bytes().replace(b"Cleo", b"Ana!"))
     assert world.certify().error == "2A-GV-030"
+
+
+def test_a_certification_is_proved_by_the_exceptions_that_it_names(world: World) -> None:
+    """One that is approved later opens nothing; one that is lost does."""
+
+    def deterministic() -> tuple[bool, str]:
+        phases = world.cli("programme", "status").json["phases"]
+        rows = [c for p in phases for c in p["conditions"] if c["id"] == "deterministic"]
+        return rows[0]["proved"], rows[0]["reason"]
+
+    approval = approved(world)
+    (named,) = judged(world)["exceptions"]
+    assert deterministic()[0]
+    approved(world, ceiling="0.04")
+    assert deterministic()[0]
+    approval.unlink()
+    proved, reason = deterministic()
+    assert not proved
+    assert f"exception {named['id']} isn't approved" in reason
