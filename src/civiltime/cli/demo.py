@@ -14,6 +14,7 @@ from civiltime.cli.output import JsonOption, Progress, say, say_json, table
 
 if TYPE_CHECKING:
     from civiltime.certify.certify import Certified
+    from civiltime.report import ReportFiles
 
 DEFAULT_FOLDER = Path("civiltime-demo")
 
@@ -40,9 +41,10 @@ def demo(
 ) -> None:
     """Run the chain on 234,908 real cities, the 2026c boundaries and tz release 2026c.
 
-    A stand-in upstream of that posture is published, then S0 to S5 run for every seed, and
-    the runs are certified.  A second call repeats the same runs and finds every partition
-    published (REUSE).  Exit status 0 whatever the verdict: the demo shows, certify judges.
+    A stand-in upstream of that posture is published, S0 to S5 run for every seed, the runs
+    are certified and the verdict is drawn as a page.  A second call repeats the same runs and
+    finds every partition published (REUSE).  Exit status 0 whatever the verdict: the demo
+    shows, certify judges.
     """
     from civiltime.demo import certify_demo, run_demo
 
@@ -50,13 +52,15 @@ def demo(
     progress = Progress(quiet=as_json)
     runs = run_demo(workspace, posture.value, numbers, sites, progress)
     certified = certify_demo(workspace, {n: run for n, (run, _) in runs.items()}, progress)
+    drawn = certified and _drawn(workspace, certified, progress)
     progress.done()
     if as_json:
         from civiltime.cli.chain import run_summary
 
         documents = {str(n): run_summary(run.id, reports) for n, (run, reports) in runs.items()}
         about = {"posture": posture.value, "workspace": str(workspace), "runs": documents}
-        say_json({**about, "certification": certified and _certified(certified)})
+        judged = certified and drawn and _certified(certified, drawn)
+        say_json({**about, "certification": judged})
         return
     say(f"{posture.value}: S0 to S5 for {len(runs)} seeds of {sites:,} sites\n")
     say(table(*_summary(runs), right=tuple(range(2, 9))))
@@ -65,16 +69,27 @@ def demo(
     first, program = next(iter(runs.values()))[0], _program()
     say(f"\nverify one:  {program} verify {first.id} -w {workspace}")
     say(f"read it:     {program} read {first.id} -w {workspace} --out zones.csv")
-    if certified:
+    if certified and drawn:
         say(f"certified:   {shown(certified.path)}")
+        say(f"look at it:  {shown(drawn.page)}")
 
 
-def _certified(certified: Certified) -> dict[str, str]:
+def _drawn(folder: Path, certified: Certified, progress: Progress) -> ReportFiles:
+    """The certification as a page and its plots."""
+    from civiltime.report import write_report
+    from civiltime.workspace.config import open_workspace
+
+    progress("drawing the report")
+    return write_report(open_workspace(folder), certified.path)
+
+
+def _certified(certified: Certified, drawn: ReportFiles) -> dict[str, str]:
     """The certification in short, for a machine."""
     return {
         "verdict": certified.verdict,
         "one_line": str(certified.document["one_line"]),
         "path": str(certified.path),
+        "report": str(drawn.page),
     }
 
 
