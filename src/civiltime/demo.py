@@ -13,6 +13,7 @@ from typing import Any
 
 from civiltime.certify.certify import Certified, certify_runs, required_seeds
 from civiltime.errors import CivilTimeError
+from civiltime.programme.candidates import require_open_lane
 from civiltime.reference.demo import Posture, demo_upstream
 from civiltime.reference.demo_authorities import authorities_yaml, authority_reports
 from civiltime.reference.ingest import ingest_tz_world, ingest_tzdb, under_codes, writing
@@ -36,7 +37,10 @@ def run_demo(
     sites: int,
     progress: Progress = lambda _label, _share: None,
 ) -> dict[int, tuple[Run, list[dict[str, Any]]]]:
-    """Prepare the workspace, publish the upstream, run S0 to S5; runs and reports by seed."""
+    """Prepare the workspace, publish the upstream, run S0 to S5; runs and reports by seed.
+
+    A frozen lane takes no new run from here either (2A-GV-040).
+    """
     workspace = prepare(folder, progress)
     progress(f"{posture}: placing {sites:,} sites for {len(seeds)} seeds", 0.0)
     boundaries = workspace.path("tz_world_{release}", release=RELEASE)
@@ -53,6 +57,7 @@ def run_demo(
     result = {}
     for seed in seeds:
         run_id = _earlier_run(workspace, seed, fingerprint)
+        require_open_lane(workspace, run_id)
         run = start_run(workspace, seed, fingerprint=fingerprint, run_id=run_id)
         result[seed] = (
             run,

@@ -37,7 +37,10 @@ Gate = Mapping[str, Any]
 
 
 def blockers(certification: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The blockers of a certification, seed by seed, then across seeds."""
+    """The blockers of a certification, seed by seed in their own order, then across seeds.
+
+    The order is that of the numbers: a file has its seeds in another one than memory.
+    """
     verdict = certification["verdict"]
     if verdict == "PASS_BPLUS":
         return []
@@ -46,7 +49,7 @@ def blockers(certification: Mapping[str, Any]) -> list[dict[str, Any]]:
         (h["seed"], h["gate"]): h["mechanism"] for h in reversed(_hotspots(certification))
     }
     found = []
-    for seed, entry in certification["seeds"].items():
+    for seed, entry in sorted(certification["seeds"].items(), key=lambda item: int(item[0])):
         if entry["run_id"] is None or not entry["gates"]:
             found.append(_missing(seed, band, entry["reason"]))
         found += [
