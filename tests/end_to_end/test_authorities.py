@@ -10,6 +10,7 @@ from tests.conftest import civiltime
 from tests.end_to_end.governed import Lane
 from tests.end_to_end.refusals import refused
 
+from civiltime.workspace.digest import sha256_file
 from civiltime.workspace.publish import replace_file
 
 RUN = "ab" * 16
@@ -46,6 +47,47 @@ def test_an_authority_is_pinned_shown_and_verified_by_the_gate(lane: Lane) -> No
     (lane.root / "runs/lock.json").write_text("{}")
     assert "CHANGED" in civiltime("authorities", "show", "-w", lane.root).out
     assert lane.candidate().error == "2A-S0-090"
+
+
+def by_hand(lane: Lane, old: Path, new: Path) -> None:
+    """Another report of 1B, written into authorities.yaml by someone with an editor."""
+    said = lane.root / "authorities.yaml"
+    text = said.read_text("utf-8").replace(old.name, new.name)
+    said.write_text(text.replace(sha256_file(old), sha256_file(new)), "utf-8")
+
+
+def test_a_pin_by_hand_is_not_what_was_agreed(lane: Lane) -> None:
+    new = pinned(lane)
+    by_hand(lane, lane.root / "runs/old.json", new)
+    assert lane.cli("authorities", "show").json["authorities"][0]["holds"]
+    said = lane.candidate()
+    assert said.error == "2A-S0-090"
+    assert "the governance ledger says" in said.json["error"]["message"]
+    by_hand(lane, new, lane.root / "runs/old.json")
+    assert lane.candidate().code == 0
+
+
+def test_without_a_ledger_the_newest_run_says_what_was_agreed(lane: Lane) -> None:
+    new = pinned(lane)
+    assert lane.candidate().code == 0
+    (ledger,) = lane.root.rglob("governance.jsonl")
+    ledger.unlink()
+    assert lane.candidate().code == 0
+    by_hand(lane, lane.root / "runs/old.json", new)
+    said = lane.candidate()
+    assert said.error == "2A-S0-090"
+    assert "run " in said.json["error"]["message"]
+
+
+def test_an_authority_that_was_taken_out_stops_the_gate_and_isnt_free(lane: Lane) -> None:
+    new = pinned(lane)
+    assert lane.candidate().code == 0
+    said = lane.root / "authorities.yaml"
+    said.write_text("semver: 1.0.0\nauthorities: {}\n")
+    assert lane.candidate().error == "2A-S0-090"
+    refused(lane.root, "2A-GV-050", "authorities", "pin", "1B", new)
+    assert lane.cli("authorities", "pin", "1B", lane.root / "runs/old.json").code == 0
+    assert lane.candidate().code == 0
 
 
 def test_only_an_approved_reopen_pins_anew_and_only_once(lane: Lane) -> None:

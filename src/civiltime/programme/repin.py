@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 from civiltime.errors import CivilTimeError
+from civiltime.programme.agreed import PIN, REPORT_SHA256, agreed_pins
 from civiltime.programme.approvals import CHECKS, Approval, load_approval, require_in_force, unused
 from civiltime.programme.authorities import POSTURES, Authority, read_pins
 from civiltime.programme.evidence import named
@@ -68,7 +69,14 @@ def pin_authority(
                 raise CivilTimeError(
                     "2A-GV-050", f"{name} is pinned to {present.report}", {"authority": name}
                 )
-            ledger.append("pinned", wanted.sha256_hex, f"pin {name}", report=wanted.report)
+            agreed, who = agreed_pins(workspace).get(name, (wanted.sha256_hex, ""))
+            if agreed != wanted.sha256_hex:
+                raise CivilTimeError(
+                    "2A-GV-050",
+                    f"{name} was taken out of authorities.yaml; {who} says {agreed[:12]}…",
+                    {"authority": name, "agreed": agreed},
+                )
+            ledger.append("pinned", wanted.sha256_hex, f"{PIN}{name}", report=wanted.report)
         else:
             _use(workspace, ledger, name, wanted, approval)
         replace_file(workspace.path("authorities"), pins.with_pin(wanted).yaml())
@@ -77,7 +85,7 @@ def pin_authority(
 
 def _use(workspace: Workspace, ledger: Ledger, name: str, wanted: Authority, path: Path) -> None:
     """Use up the approval for this pin; one that a dead process had just used may finish."""
-    act = f"pin {name}"
+    act = f"{PIN}{name}"
     approval = load_approval(workspace, path, act)
 
     def unused_or_cut_short(approval: Approval) -> None:
@@ -94,13 +102,19 @@ def _use(workspace: Workspace, ledger: Ledger, name: str, wanted: Authority, pat
             f"({wanted.sha256_hex[:12]}…) of run {wanted.run_id}",
         )
     if used(ledger.records, approval.request.sha256_hex, act) is None:
-        ledger.append("used", approval.request.sha256_hex, act, who=approval.approver.who)
+        ledger.append(
+            "used",
+            approval.request.sha256_hex,
+            act,
+            who=approval.approver.who,
+            **{REPORT_SHA256: wanted.sha256_hex},
+        )
 
 
 def _cut_short(approval: Approval, name: str) -> bool:
     """Whether the ledger's last word about this pin is this approval, and the pin isn't written."""
     about = [
-        r for r in approval.records if r.act == f"pin {name}" and r.event in {"used", "pinned"}
+        r for r in approval.records if r.act == f"{PIN}{name}" and r.event in {"used", "pinned"}
     ]
     if not about or about[-1].subject_sha256_hex != approval.request.sha256_hex:
         return False

@@ -20,6 +20,7 @@ from civiltime.policy.overrides import (
     require_known,
     require_unique,
 )
+from civiltime.programme.agreed import agreed_pins
 from civiltime.reference import tz_world
 from civiltime.states.context import SealedInput
 from civiltime.states.state import Work
@@ -265,7 +266,7 @@ def policies_valid(work: Gate) -> None:
 
 
 def authorities_frozen(work: Gate) -> None:
-    """The frozen 1A and 1B authorities are the bytes that ``authorities.yaml`` pins."""
+    """The frozen 1A and 1B authorities are the bytes that are pinned, and those agreed on."""
     root, path = work.ctx.run.workspace.root, work.ctx.run.path("authorities")
     if not path.is_file():
         raise Invalid("authorities.yaml is missing; restore it", path="authorities.yaml")
@@ -282,6 +283,16 @@ def authorities_frozen(work: Gate) -> None:
                 f"{authority['sha256_hex'][:12]}…",
                 authority=name,
                 actual=actual,
+            )
+    for name, (digest, who) in agreed_pins(work.ctx.run.workspace).items():
+        present = pinned[name]["sha256_hex"] if name in pinned else None
+        if present != digest:
+            raise Invalid(
+                f"{name}: authorities.yaml pins {f'{present[:12]}…' if present else 'nothing'}, "
+                f"{who} says {digest[:12]}…; only an approved reopen pins another report",
+                authority=name,
+                actual=present,
+                agreed=digest,
             )
     work.checks["authorities"] = {
         name: {"posture": a["posture"], "run_id": a["run_id"], "sha256_hex": a["sha256_hex"]}
