@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +16,11 @@ from civiltime.cli.output import JsonOption, Progress, say, say_json, table
 if TYPE_CHECKING:
     from civiltime.certify.certify import Certified
     from civiltime.report import ReportFiles
+    from civiltime.story import Step
 
 DEFAULT_FOLDER = Path("civiltime-demo")
+FULL_FOLDER = Path("civiltime-demo-full")
+DEFAULT_SEEDS = "42,7,101,202"
 
 
 class PostureName(StrEnum):
@@ -32,11 +36,19 @@ def demo(
         PostureName, typer.Option(help="How the stand-in upstream places its sites.")
     ] = PostureName.population,
     sites: Annotated[int, typer.Option(help="Sites per seed.", min=1)] = 31_257,
-    seeds: Annotated[str, typer.Option(help="The seeds, separated by commas.")] = "42,7,101,202",
+    seeds: Annotated[str, typer.Option(help="The seeds, separated by commas.")] = DEFAULT_SEEDS,
+    full: Annotated[
+        bool, typer.Option("--full", help="Tell the whole programme, from P0 to a lock.")
+    ] = False,
     workspace: Annotated[
-        Path,
-        typer.Option("--workspace", "-w", help="The workspace; made where it doesn't exist."),
-    ] = DEFAULT_FOLDER,
+        Path | None,
+        typer.Option(
+            "--workspace",
+            "-w",
+            help="The workspace; made where it doesn't exist.",
+            show_default=f"{DEFAULT_FOLDER}, with --full {FULL_FOLDER}",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the chain on 234,908 real cities, the 2026c boundaries and tz release 2026c.
@@ -45,7 +57,39 @@ def demo(
     are certified and the verdict is drawn as a page.  A second call repeats the same runs and
     finds every partition published (REUSE).  Exit status 0 whatever the verdict: the demo
     shows, certify judges.
+
+    With --full the whole programme is walked by its own commands, on the collapsed posture and
+    then on a reopened, stratified upstream, in a workspace of its own.
     """
+    if full:
+        if posture is not PostureName.population or seeds != DEFAULT_SEEDS:
+            raise typer.BadParameter("--full takes both postures and the seeds of the policy")
+        _tell(workspace or FULL_FOLDER, sites, as_json=as_json)
+        return
+    _demo(workspace or DEFAULT_FOLDER, posture, sites, seeds, as_json=as_json)
+
+
+def _tell(workspace: Path, sites: int, *, as_json: bool) -> None:
+    """The whole programme, step by step."""
+    from civiltime.story import ending, page, tell_story
+
+    progress, numbers = Progress(quiet=as_json), count(1)
+
+    def heard(step: Step) -> None:
+        progress.done()
+        if not as_json:
+            say(page(next(numbers), step))
+
+    told = tell_story(workspace, sites, heard, progress)
+    progress.done()
+    if as_json:
+        say_json(told)
+    else:
+        say(ending(told))
+
+
+def _demo(workspace: Path, posture: PostureName, sites: int, seeds: str, *, as_json: bool) -> None:
+    """The chain of every seed, certified and drawn."""
     from civiltime.demo import certify_demo, run_demo
 
     numbers = _seeds(seeds)

@@ -5,7 +5,8 @@ Start reading at :mod:`civiltime.story.told`, then the two cycles.
 
 from __future__ import annotations
 
+from civiltime.story.page import ending, page
 from civiltime.story.told import Step, Story
 from civiltime.story.whole import tell_story
 
-__all__ = ["Step", "Story", "tell_story"]
+__all__ = ["Step", "Story", "ending", "page", "tell_story"]

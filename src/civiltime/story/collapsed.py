@@ -110,9 +110,9 @@ def first_cycle(story: Story, sites: int) -> Frozen:
         "No policy can act on a row that its polygon alone decided: proof of exhaustion.",
         "programme", "close", "P3", outcome=closed,
     )  # fmt: skip
-    story.command("P4 stays open", "A lane that fails must be frozen first.",
+    story.command("P4 stays open", "Storage isn't clean, and a lane that fails must be frozen first.",
                   "programme", "close", "P4", ends="2A-PH-001")  # fmt: skip
-    story.command("Clean storage", "Only what nothing needs goes; the control is pinned by P1.",
+    story.command("Clean storage", "What nothing needs goes, with a line in retention.jsonl.",
                   "runs", "prune", "--yes", outcome=pruned)  # fmt: skip
     said = story.command("Freeze", "The best runs are pinned, with what stands in their way.",
                          "freeze", outcome=frozen)  # fmt: skip
@@ -148,6 +148,12 @@ def negative_control(story: Story) -> None:
         "A run that must fail: a cap that never stopped anything proves nothing.",
         "run", "--seed", str(CONTROL_SEED), "--fingerprint", said["manifest_fingerprint"],
         "--run-id", CONTROL,
+        ends="2A-S1-090",
+    )  # fmt: skip
+    story.command(
+        "The control again",
+        "Nothing about it is random, so it fails alike; one of the two is enough for the record.",
+        "run", "--seed", str(CONTROL_SEED), "--fingerprint", said["manifest_fingerprint"],
         ends="2A-S1-090",
     )  # fmt: skip
     story.write("Put the preference back", "The lane goes on under the sealed policy.",

@@ -47,7 +47,8 @@ def findings(said: Any) -> list[str]:
 
 def pruned(said: Any) -> list[str]:
     """What retention deleted."""
-    return [f"{len(said['runs'])} runs deleted, {said['bytes']:,} bytes"]
+    runs = [f"run {r['run_id'][:8]} deleted ({r['role']}): {r['reason']}" for r in said["runs"]]
+    return runs or ["every run is kept for a reason"]
 
 
 def frozen(said: Any) -> list[str]:

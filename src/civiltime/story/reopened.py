@@ -28,8 +28,8 @@ def reopen(story: Story, before: Frozen) -> None:
     expected = [part for m in _expected(before) for part in ("--expect", m)]
     request = story.command(
         "Ask for a reopen",
-        "The evidence: real cities meet what the collapsed sites miss. The scope: the sealed "
-        "upstream, and no policy.",
+        "The evidence: the certification, in which real cities score far better. The scope: the "
+        "sealed upstream, and no policy.",
         "reopen", "request", "--requester", ASKS,
         "--reason", "1B has placed the sites anew; the blockers were its own",
         "--evidence", before.certification, *expected,
@@ -118,6 +118,8 @@ def second_cycle(story: Story, before: Frozen, sites: int) -> dict[str, Any]:
         "--baseline", before.certification,
         outcome=moved,
     )  # fmt: skip
+    story.command("Draw it", "The verdict as a page that opens offline, movement included.",
+                  "report", certification, outcome=lambda said: [said["verdict"]])  # fmt: skip
     story.command("Close P0", "The new upstream needs a baseline of its own.",
                   "programme", "close", "P0", "--baseline", certification,
                   outcome=closed)  # fmt: skip

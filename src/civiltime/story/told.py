@@ -19,6 +19,7 @@ from typing import Any
 from civiltime.errors import CivilTimeError
 from civiltime.workspace.publish import replace_file
 
+EDIT = "edit "
 Reader = Callable[[Any], Sequence[str]]
 """What came out, in short lines, of the document that a command printed."""
 
@@ -33,6 +34,11 @@ class Step:
     outcome: tuple[str, ...]
     artefacts: tuple[str, ...]
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person edits a file here, and no command runs."""
+        return self.command.startswith(EDIT)
+
     def document(self) -> dict[str, Any]:
         """The step as ``--json`` shows it."""
         return asdict(self)
@@ -44,6 +50,7 @@ class Story:
 
     root: Path
     heard: Callable[[Step], None] = lambda _step: None
+    begun: Callable[[str], None] = lambda _title: None
     steps: list[Step] = field(default_factory=list)
 
     @property
@@ -63,6 +70,7 @@ class Story:
 
         ``ends`` is its exit status, or the code under which it must be refused.
         """
+        self.begun(title)
         words = [str(a) for a in (*arguments, "-w", self.root)]
         said = _refused(words, ends) if isinstance(ends, str) else _run(words, ends)
         lines = (f"refused, as it must be: {said}",) if isinstance(ends, str) else outcome(said)
@@ -73,7 +81,7 @@ class Story:
     def write(self, title: str, why: str, path: Path, data: bytes, outcome: str) -> None:
         """Write a file as a person would, and tell it."""
         replace_file(path, data)
-        self._tell(Step(title, why, f"edit {self._shown(path)}", (outcome,), (str(path),)))
+        self._tell(Step(title, why, f"{EDIT}{self._shown(path)}", (outcome,), (str(path),)))
 
     def _tell(self, step: Step) -> None:
         shown = tuple(self._below(path) for path in step.artefacts)
@@ -83,15 +91,16 @@ class Story:
 
     def _shown(self, word: str | Path) -> str:
         """A word of a command as it is typed from here."""
-        path, here = Path(word), Path.cwd()
+        head, equals, rest = str(word).rpartition("=")
+        path, here = Path(rest), Path.cwd()
         if path.is_absolute() and path.is_relative_to(here):
-            return str(path.relative_to(here))
+            return f"{head}{equals}{path.relative_to(here)}"
         return str(word)
 
     def _below(self, path: str) -> str:
         found = (self.root / path).absolute()
         root = self.root.absolute()
-        return found.relative_to(root).as_posix() if found.is_relative_to(root) else path
+        return found.relative_to(root).as_posix() if found.is_relative_to(root) else str(found)
 
 
 def _run(words: Sequence[str], ends: int) -> Any:

@@ -18,14 +18,19 @@ LOCKED = "LOCKED_PASS_BPLUS"
 
 
 def tell_story(
-    folder: Path, sites: int, heard: Callable[[Step], None] = lambda _step: None
+    folder: Path,
+    sites: int,
+    heard: Callable[[Step], None] = lambda _step: None,
+    begun: Callable[[str], None] = lambda _title: None,
 ) -> dict[str, Any]:
     """Walk both cycles in a new workspace; steps, verdict, lock and every artefact.
+
+    ``heard`` gets each step when it is done, ``begun`` its title before.
 
     In a workspace where the story was told to its end nothing is done again: the standing is
     asked anew and the artefacts are listed.  2A-WS-003 for any other workspace or earlier keys.
     """
-    story = Story(folder.absolute(), heard)
+    story = Story(folder.absolute(), heard, begun)
     told = (story.root / CONFIG_NAME).exists()
     if told:
         lock = _told_before(story)
@@ -42,7 +47,7 @@ def tell_story(
         "workspace": str(folder),
         "told_before": told,
         "steps": [step.document() for step in story.steps],
-        "verdict": lock["status"],
+        "verdict": lock["status"].partition("_")[2],
         "lock": lock,
         "artefacts": artefacts(story.root),
     }
