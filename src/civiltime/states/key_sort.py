@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -46,6 +45,9 @@ def sorted_rows(
 
 
 def _sorted(batches: list[pa.RecordBatch], batch_rows: int) -> Iterator[pa.RecordBatch]:
+    # Most upstreams come in order, and importing Polars takes longer than all lookups of a run.
+    import polars as pl
+
     table = pa.Table.from_batches(batches, arrow_schema(SCHEMA))
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
