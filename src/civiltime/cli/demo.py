@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = Path("civiltime-demo")
 FULL_FOLDER = Path("civiltime-demo-full")
 DEFAULT_SEEDS = "42,7,101,202"
+FULL_SITES = 12_000
+"""With fewer sites no country is large enough for every cohort, and no placement passes."""
 
 
 class PostureName(StrEnum):
@@ -64,6 +66,8 @@ def demo(
     if full:
         if posture is not PostureName.population or seeds != DEFAULT_SEEDS:
             raise typer.BadParameter("--full takes both postures and the seeds of the policy")
+        if sites < FULL_SITES:
+            raise typer.BadParameter(f"--full needs {FULL_SITES:,} sites for its cohorts")
         _tell(workspace or FULL_FOLDER, sites, as_json=as_json)
         return
     _demo(workspace or DEFAULT_FOLDER, posture, sites, seeds, as_json=as_json)

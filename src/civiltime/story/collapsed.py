@@ -19,8 +19,8 @@ from civiltime.workspace.digest import sha256_bytes
 
 ASKS, APPROVES = "Dora", "Ben"
 CONTROL_SEED = 42
-CONTROL = sha256_bytes(b"civiltime demo --full: negative control")[:32]
-"""The id of the run that must fail."""
+CONTROL = "0" * 31 + "c"
+"""The id of the run that must fail; the first of the lane, so that P1 takes it."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def first_cycle(story: Story, sites: int) -> Frozen:
         "No policy can act on a row that its polygon alone decided: proof of exhaustion.",
         "programme", "close", "P3", outcome=closed,
     )  # fmt: skip
-    story.command("P4 stays open", "Storage isn't clean, and a lane that fails must be frozen first.",
+    story.command("P4 stays open", "There is a run too many, and a lane that fails must be frozen.",
                   "programme", "close", "P4", ends="2A-PH-001")  # fmt: skip
     story.command("Clean storage", "What nothing needs goes, with a line in retention.jsonl.",
                   "runs", "prune", "--yes", outcome=pruned)  # fmt: skip

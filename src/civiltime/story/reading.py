@@ -62,10 +62,15 @@ def blocked(blockers: Any) -> list[str]:
     seeds = Counter(blocker["metric"] for blocker in blockers)
     first = {b["metric"]: b for b in reversed(blockers)}
     return [
-        f"blocked by {metric} on {n} seeds: {first[metric]['value']:.4g}, {first[metric]['band']} "
-        f"needs {first[metric]['threshold']:.4g} ({first[metric]['owning_surface']})"
+        f"blocked by {metric} on {n} seeds: {_figure(first[metric]['value'])}, "
+        f"{first[metric]['band']} needs {_figure(first[metric]['threshold'])} "
+        f"({first[metric]['owning_surface']})"
         for metric, n in seeds.items()
     ]
+
+
+def _figure(value: float | bool | None) -> str:
+    return "-" if value is None else str(value) if isinstance(value, bool) else f"{value:.4g}"
 
 
 def moved(said: Any) -> list[str]:
