@@ -16,6 +16,7 @@ from jsonschema.exceptions import best_match
 from civiltime import contracts
 from civiltime.errors import Invalid
 from civiltime.workspace.strict_yaml import YamlDocument
+from civiltime.workspace.wording import in_words
 
 _INTEGERS = {"uint64": pa.uint64(), "int64": pa.int64(), "int32": pa.int32()}
 
@@ -36,8 +37,7 @@ def check_document(document: Any, ref: str, name: str | YamlDocument) -> None:
     else:
         trail = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
         where = f"{name} ({trail})" if trail else name
-    message = error.message if len(error.message) <= 200 else f"{error.message[:200]}…"
-    raise Invalid(f"{where}: {message}", schema=ref, field=".".join(map(str, path)))
+    raise Invalid(f"{where}: {in_words(error)}", schema=ref, field=".".join(map(str, path)))
 
 
 @cache
