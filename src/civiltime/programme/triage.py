@@ -233,10 +233,8 @@ def _upstream_actions(numbers: Document, clean: bool) -> tuple[str, ...]:
         return ("repair governance or structure first: these figures may follow from it",)
     mark = numbers.get("attainability")
     if mark in {"UNATTAINABLE", "ABOVE_REALITY"}:
-        return (
-            f"the gate is {mark}: no placement, or not the real world, meets it; freeze, and "
-            "let the blocker say so",
-        )
+        whose = "no placement of sites meets" if mark == "UNATTAINABLE" else "real cities don't meet"
+        return (f"the gate is {mark}: {whose} it; freeze, and let the blocker say so",)
     if "overlap" in numbers["mechanisms"]:
         return (
             "zones overlap in countries that weigh: see whether a preference is right, by what "
