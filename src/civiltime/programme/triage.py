@@ -233,7 +233,9 @@ def _upstream_actions(numbers: Document, clean: bool) -> tuple[str, ...]:
         return ("repair governance or structure first: these figures may follow from it",)
     mark = numbers.get("attainability")
     if mark in {"UNATTAINABLE", "ABOVE_REALITY"}:
-        whose = "no placement of sites meets" if mark == "UNATTAINABLE" else "real cities don't meet"
+        whose = (
+            "no placement of sites meets" if mark == "UNATTAINABLE" else "real cities don't meet"
+        )
         return (f"the gate is {mark}: {whose} it; freeze, and let the blocker say so",)
     if "overlap" in numbers["mechanisms"]:
         return (
