@@ -123,6 +123,7 @@ def test_without_json_people_read_tables_and_progress_is_on_stderr(small: Small)
         ("run", "--seed", "-1"),
         ("run", "--seed", str(2**64)),
         ("run", "--seed", "1", "--batch-rows", "0"),
+        ("run", "--seed", "1", "--engine", "spark"),
         ("run", "--seed", "1", "--surprise"),
         ("verify",),
         ("verify", ID, ID),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,6 +26,12 @@ WHY = 66
 """Columns for a plan's reasons, so that the table fits 100."""
 
 
+class EngineName(StrEnum):
+    """Where the table-wide steps run; whatever it is called, the bytes are the same."""
+
+    local = "local"
+
+
 def run(
     seed: Annotated[int, typer.Option(help="The seed to run.", min=0, max=2**64 - 1)],
     fingerprint: Annotated[
@@ -37,6 +44,9 @@ def run(
         int,
         typer.Option(help="Rows at a time; the result is the same for any.", min=1, max=2**31 - 1),
     ] = 131_072,
+    engine: Annotated[  # noqa: ARG001 - there is one engine; the name is part of the command line
+        EngineName, typer.Option(help="Where table-wide steps run: in this process.")
+    ] = EngineName.local,
     plan: Annotated[
         bool, typer.Option("--plan", help="Show what would run and why; do nothing.")
     ] = False,
