@@ -4,7 +4,7 @@ The law (specification 5.5): a freeze rests on one certification of the lane, wh
 still what was certified; without one given, the best is taken.  It pins run and flag of every
 required seed, the policies that those runs sealed, and the approvers who may reopen.  The same
 certification makes the same bytes, so freezing twice changes nothing; another one needs a
-reopen first.  Exceptions that the certification rests on are used up.
+reopen first, and the lifted one is kept.  Exceptions that the certification rests on are used up.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from civiltime.programme.decisions import approved_exceptions
 from civiltime.programme.evidence import named
 from civiltime.programme.lane import field_digests, standing
 from civiltime.programme.ledger import Ledger, used, writing
+from civiltime.programme.past import keep_past
 from civiltime.programme.requests import KNOBS
 from civiltime.workspace.config import Workspace
 from civiltime.workspace.digest import sha256_bytes
@@ -90,6 +91,10 @@ def _publish(
         replace_file(target, raw)
         return "REUSE"
     _use_exceptions(workspace, ledger, judged)
+    if frozen is not None and target.is_file():
+        before = target.read_bytes()
+        if sha256_bytes(before) == frozen:
+            keep_past(workspace, "segment2a_past_freeze", before)
     replace_file(target, raw)
     ledger.append(
         "frozen", digest, document["status"], certification=document["certification"]["path"]

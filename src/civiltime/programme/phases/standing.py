@@ -17,6 +17,7 @@ from typing import Any, Literal
 from civiltime.errors import CivilTimeError, ContextValue, Invalid
 from civiltime.programme.evidence import named
 from civiltime.programme.ledger import GENESIS, writing
+from civiltime.programme.past import keep_past
 from civiltime.programme.phases import p0, p1, p2, p3, p4
 from civiltime.programme.phases.condition import Finding, Phase, ask
 from civiltime.programme.phases.dossier import CERTIFICATION, Dossier, OpenError, Scores
@@ -198,8 +199,16 @@ def close_phase(
             raise CivilTimeError("2A-PH-001", f"{phase_id}: {told}", {"open": names})
         check_document(dict(wanted.document), CLOSURE, "the closure")
         path = workspace.path(CLOSURE, phase=phase_id.lower())
+        _keep_replaced(workspace, wanted.phase, path, people_json(wanted.document))
         replace_file(path, people_json(wanted.document))
     return path, wanted.document, "REUSE" if wanted.closed else "NEW"
+
+
+def _keep_replaced(workspace: Workspace, phase: Phase, path: Path, new: bytes) -> None:
+    """Keep the closure that another takes the place of; what is no closure isn't kept."""
+    raw = path.read_bytes() if path.is_file() else new
+    if raw != new and _read(workspace, phase, raw)[0] is not None:
+        keep_past(workspace, "segment2a_past_closure", raw, phase=phase.id.lower())
 
 
 def _anew(
