@@ -22,7 +22,7 @@ DEFAULT_FOLDER = Path("civiltime-demo")
 FULL_FOLDER = Path("civiltime-demo-full")
 DEFAULT_SEEDS = "42,7,101,202"
 FULL_SITES = 12_000
-"""With fewer sites no country is large enough for every cohort, and no placement passes."""
+"""With fewer, no country may be large enough for a cohort, which no placement passes."""
 
 
 class PostureName(StrEnum):
