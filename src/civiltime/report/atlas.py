@@ -315,12 +315,13 @@ def _extent(
     if solid:
         ends = np.array([(*r.min(axis=0), *r.max(axis=0)) for r in solid])
         mainland = ends[int(np.argmax([_area(r) for r in solid]))]
-        box, grown = np.zeros(4), _around(box, mainland[None])
-        while (grown != box).any():
-            box = grown
-            reach = REACH * (box[2:] - box[:2]).max()
-            touches = (ends[:, :2] < box[2:] + reach) & (ends[:, 2:] > box[:2] - reach)
-            grown = _around(box, ends[touches.all(axis=1)])
+        land, grown = np.zeros(4), mainland
+        while (grown != land).any():
+            land = grown
+            reach = REACH * (land[2:] - land[:2]).max()
+            touches = (ends[:, :2] < land[2:] + reach) & (ends[:, 2:] > land[:2] - reach)
+            grown = _around(land, ends[touches.all(axis=1)])
+        box = _around(box, land[None])
     west, south, east, north = (float(v) for v in box)
     return west - 0.05, east + 0.05, south - 0.05, north + 0.05
 

@@ -54,7 +54,7 @@ def top1_share(frame: pl.DataFrame, limits: tuple[float, float] | None, width: i
     dots = base.mark_point(filled=True, size=48, color=BLUE, opacity=1).encode(
         x=alt.X("top1_share:Q", scale=x.altair(), axis=at), description="tip:N"
     )
-    return draw(layers(*uprights(limits), lines, dots), box, "p5")
+    return draw(layers(*uprights(limits, per_cent=True), lines, dots), box, "p5")
 
 
 def gap(countries: pl.DataFrame, limits: tuple[float, float] | None, width: int) -> Drawing:
@@ -110,7 +110,7 @@ def gap(countries: pl.DataFrame, limits: tuple[float, float] | None, width: int)
     return draw(layers(half, *uprights(limits), curves), box, "p7")
 
 
-def uprights(limits: tuple[float, float] | None) -> list[Any]:
+def uprights(limits: tuple[float, float] | None, *, per_cent: bool = False) -> list[Any]:
     """Thresholds of a median as upright lines, each named on its outer side above the plot."""
     if limits is None:
         return []
@@ -118,7 +118,8 @@ def uprights(limits: tuple[float, float] | None) -> list[Any]:
     lines = []
     sides: tuple[tuple[Any, Any, int], ...] = ((lower, "right", 4), (upper, "left", -4))
     for (value, band), align, dx in sides:
-        base = alt.Chart(alt.InlineData(values=[{"at": value, "words": f"{band} {value:g}"}]))
+        words = f"{band} {100 * value:g}%" if per_cent else f"{band} {value:g}"
+        base = alt.Chart(alt.InlineData(values=[{"at": value, "words": words}]))
         base = base.encode(x=alt.X("at:Q"))
         lines += [
             base.mark_rule(color=INK, strokeWidth=1, strokeDash=[5, 3]),

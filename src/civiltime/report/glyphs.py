@@ -79,9 +79,13 @@ def text_width(words: str, size: float) -> float:
 
 @dataclass
 class Labels:
-    """Boxes that are taken; a label goes to the first place that is free."""
+    """Boxes that are taken; a label goes to the first place that is free.
+
+    ``gap`` is how far from another's end a label begins, so that two aren't read as one.
+    """
 
     frame: Box
+    gap: float = 0.0
     taken: list[Box] = field(default_factory=list)
 
     def take(self, box: Box) -> None:
@@ -101,6 +105,6 @@ class Labels:
         """Take the first free one of ``choices``."""
         for box in choices:
             if self.free(box):
-                self.take(box)
+                self.take((box[0] - self.gap, box[1], box[2] + self.gap, box[3]))
                 return box
         return None

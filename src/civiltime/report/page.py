@@ -12,7 +12,7 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
-from civiltime.report import palette, tables, wording
+from civiltime.report import headline, palette, tables, wording
 from civiltime.report.evidence import Evidence, seed_order
 from civiltime.report.plots import Plot
 
@@ -23,6 +23,7 @@ def render_page(evidence: Evidence, site_map: Plot, plots: Sequence[Plot]) -> st
     seeds = seed_order(document)
     columns = {s: document["seeds"][s].get("gates") or () for s in seeds}
     aggregate = {"all seeds": document.get("gates") or ()}
+    attainable = document.get("attainability") or ()
     verdict, css = wording.verdict(document["verdict"])
     extracts = document.get("evidence") or {}
     return (
@@ -35,9 +36,10 @@ def render_page(evidence: Evidence, site_map: Plot, plots: Sequence[Plot]) -> st
             verdict=verdict,
             one_line=str(document["one_line"]).removeprefix(f"{document['verdict']}: "),
             verdict_css=css,
-            cards=tables.seed_cards(document),
-            gates=tables.gate_rows(columns),
-            aggregate=tables.gate_rows(aggregate),
+            reasons=headline.reasons(document),
+            cards=headline.seed_cards(document),
+            gates=tables.gate_rows(columns, attainable),
+            aggregate=tables.gate_rows(aggregate, attainable),
             site_map=site_map,
             plots=plots,
             hotspots=tables.hotspots(evidence),
@@ -49,7 +51,7 @@ def render_page(evidence: Evidence, site_map: Plot, plots: Sequence[Plot]) -> st
             coupling=tables.coupling(document),
             fallbacks=tables.records(extracts.get("fallbacks")),
             overrides=tables.records(extracts.get("overrides")),
-            exceptions=tables.records(document.get("exceptions")),
+            exceptions=tables.exceptions(document),
             performance=tables.performance(evidence),
             countries=tables.countries(evidence),
         )
@@ -68,6 +70,7 @@ def _environment() -> jinja2.Environment:
         figure=wording.figure,
         words=wording.words,
         moment=wording.moment,
+        verdict=lambda name: wording.verdict(name)[0],
         drawing=_drawing,
         markup=Markup,
     )

@@ -168,7 +168,7 @@ def labelled(
     reserved: Sequence[tuple[float, float, float, float]] = (),
 ) -> alt.LayerChart | None:
     """Names beside their points, in order of importance, none over another or over a point."""
-    labels = Labels((-4, -4, x.pixels + 10, y.pixels + 4))
+    labels = Labels((-4, -4, x.pixels + 10, y.pixels + 4), gap=3)
     for place in reserved:
         labels.take(place)
     spots = [(x.at(px), y.pixels - y.at(py), words) for px, py, words in rows]

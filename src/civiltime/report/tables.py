@@ -8,7 +8,16 @@ from typing import Any
 
 from civiltime.report.evidence import STATES, Evidence, seed_order
 from civiltime.report.strip import strip
-from civiltime.report.wording import DASH, band, figure, margin, share, threshold, verdict, words
+from civiltime.report.wording import (
+    DASH,
+    band,
+    figure,
+    margin,
+    moment,
+    share,
+    threshold,
+    words,
+)
 
 FIRST = ("measure", "seed", "id", "country", "scope", "sites")
 """Columns that open a table of records; the others keep their order."""
@@ -31,27 +40,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class GateRow:
-    """A gate: what it asks and the answer of each seed."""
+    """A gate: what it asks, whether B and B+ can be reached, and the answer of each seed."""
 
     title: str
     id: str
     asks: str
     b: str
     b_plus: str
+    marks: tuple[str, str]
     strip: str
     cells: tuple[Cell | None, ...]
-
-
-@dataclass(frozen=True)
-class SeedCard:
-    """A seed's verdict and the size of what was judged."""
-
-    seed: str
-    verdict: str
-    css: str
-    reason: str
-    run_id: str
-    facts: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -64,38 +62,13 @@ class Table:
     note: str = ""
 
 
-def seed_cards(document: Mapping[str, Any]) -> list[SeedCard]:
-    """One card a required seed, present or missing."""
-    cards = []
-    for seed in seed_order(document):
-        entry = document["seeds"][seed]
-        words_, css = verdict(entry.get("verdict"))
-        metrics = entry.get("metrics") or {}
-        facts = [
-            (title, figure(metrics[key]))
-            for key, title in (
-                ("sites", "sites"),
-                ("countries", "countries"),
-                ("c_multi", "in C_multi"),
-                ("c_large", "in C_large"),
-            )
-            if metrics.get(key) is not None
-        ]
-        cards.append(
-            SeedCard(
-                seed,
-                words_,
-                css,
-                entry.get("reason") or "",
-                entry.get("run_id") or "",
-                tuple(facts),
-            )
-        )
-    return cards
-
-
-def gate_rows(columns: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[GateRow]]:
+def gate_rows(
+    columns: Mapping[str, Sequence[Mapping[str, Any]]], attainable: Sequence[Mapping[str, Any]]
+) -> dict[str, list[GateRow]]:
     """Rows by axis; ``columns`` are the gates of each seed, in the order of the page."""
+    marks = {
+        str(a["gate"]): (_hard(a.get("mark")), _hard(a.get("mark_b_plus"))) for a in attainable
+    }
     order: dict[tuple[str, str], Mapping[str, Any]] = {}
     for gate in (g for gates in columns.values() for g in gates):
         order.setdefault((gate["id"], gate["title"]), gate)
@@ -113,11 +86,17 @@ def gate_rows(columns: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, l
             asks={"at_most": "at most", "at_least": "at least"}.get(gate["direction"], "required"),
             b="" if required else threshold(gate["b"]),
             b_plus="" if required else threshold(gate["b_plus"]),
+            marks=marks.get(gate["id"], ("", "")),
             strip="" if required else strip(gate, [a["value"] for a in answers.values() if a]),
             cells=tuple(_cell(name, a) for name, a in answers.items()),
         )
         by_axis.setdefault(gate["axis"], []).append(row)
     return by_axis
+
+
+def _hard(mark: Any) -> str:
+    """A mark of attainability as words; nothing where the threshold can be reached."""
+    return "" if mark in (None, "ATTAINABLE") else words(str(mark)).lower()
 
 
 def _axis_rank(axis: str) -> int:
@@ -173,7 +152,7 @@ def coupling(document: Mapping[str, Any]) -> Table:
         )
         for c in sorted(document.get("coupling") or (), key=lambda c: int(c["seed"]))
     ]
-    return _table(("seed", "rho", "p", "countries", "over, for B / B+", "band"), rows, left=(5,))
+    return _table(("seed", "rho", "p", "countries", "over, for B / B+", "band"), rows, left=(0, 5))
 
 
 def _limits(entry: Mapping[str, Any]) -> str:
@@ -240,6 +219,25 @@ def governance(document: Mapping[str, Any]) -> Table:
     return _table(("", *(f"seed {s}" for s in found)), rows, left=(0,))
 
 
+def exceptions(document: Mapping[str, Any]) -> Table:
+    """The approved exceptions that were used: which cap, how far, for whom, why and by whom."""
+    titles = gate_titles(document)
+    rows = [
+        (
+            titles.get(str(e["gate"]), words(str(e["gate"]))),
+            figure(e.get("ceiling")),
+            figure(e.get("seeds")),
+            figure(e.get("reason")),
+            figure(e.get("approver")),
+            moment(str(e["expires_utc"])) if e.get("expires_utc") else DASH,
+            figure(e.get("id")),
+        )
+        for e in document.get("exceptions") or ()
+    ]
+    head = ("gate", "ceiling", "seeds", "reason", "approved by", "expires", "request")
+    return _table(head, rows, left=(0, 2, 3, 4, 5, 6))
+
+
 def performance(evidence: Evidence) -> Table:
     """Wall time of each state in the certified runs, in milliseconds."""
     reports = evidence.run_reports
@@ -265,9 +263,10 @@ def movement(found: Mapping[str, Any]) -> list[tuple[str, Table]]:
         )
         for a in found.get("axes") or ()
     ]
+    measured = [{**d, "measure": words(d["measure"])} for d in found.get("distributions") or ()]
     parts = [
         ("Gates", _table(("gate", "was", "is", "change", "verdict"), axes, left=(0, 4))),
-        ("Distributions over the countries of C_multi", records(found.get("distributions"))),
+        ("Distributions over the countries of C_multi", records(measured)),
     ]
     for key, title in (
         ("coverage", "Countries of C_multi with two zones or more"),

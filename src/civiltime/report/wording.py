@@ -37,7 +37,7 @@ def margin(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return DASH
     text = _number(float(value))
-    return text if value < 0 else f"+{text}"
+    return f"+{text}" if value > 0 else text
 
 
 def share(value: Any) -> str:
