@@ -54,6 +54,7 @@ def render_page(evidence: Evidence, site_map: Plot, plots: Sequence[Plot]) -> st
             exceptions=tables.exceptions(document),
             performance=tables.performance(evidence),
             countries=tables.countries(evidence),
+            inputs=sorted(document["inputs"], key=lambda entry: int(entry["seed"])),
         )
     )
 
