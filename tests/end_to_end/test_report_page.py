@@ -200,7 +200,13 @@ def poisoned(bad: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
     record = {"seed": HOSTILE, "reason": HOSTILE, HOSTILE: [HOSTILE]}
     document["evidence"] = {"fallbacks": [record], "overrides": [record]}
     document["exceptions"] = [
-        {"gate": HOSTILE, "reason": HOSTILE, "approver": HOSTILE, "expires_utc": HOSTILE}
+        {
+            "gate": HOSTILE,
+            "ceiling": 0.1,
+            "reason": HOSTILE,
+            "approver": HOSTILE,
+            "expires_utc": HOSTILE,
+        }
     ]
     names = dict.fromkeys(evidence.countries["country"].to_list(), HOSTILE)
     hostile = replace(evidence, certification=document, names=names, notes=(HOSTILE,))

@@ -18,7 +18,7 @@ import shapely
 from numpy.typing import NDArray
 
 from civiltime.report.glyphs import Labels, glyph, text_width
-from civiltime.report.palette import INK, LAND, PAPER, SHORE, SOFT, ZONE_MARKS
+from civiltime.report.palette import INK, LAND, PAPER, SHORE, SOFT, ZONE_MARKS, Mark
 from civiltime.report.projection import HALF_WIDTH, equal_earth
 from civiltime.report.svg import Drawing, number, text
 from civiltime.report.world import Land, Rings, outline
@@ -146,8 +146,12 @@ def _sites(sites: pl.DataFrame, place: Place, marks: Mapping[str, int], radius: 
             (round(float(a), 1), round(float(b), 1)) for a, b in zip(x, y, strict=True)
         )
         d = "".join(glyph(mark.shape, a, b, radius) for a, b in spots)
-        paths.append(f'<path data-t={quoteattr(str(zone))} fill="{mark.colour}" d="{d}"/>')
-    return f'<g fill-opacity=".85">{"".join(paths)}</g>'
+        paths.append(f'<path data-t={quoteattr(str(zone))} {_paint(mark)} d="{d}"/>')
+    return f'<g fill-opacity=".85" stroke-width=".5">{"".join(paths)}</g>'
+
+
+def _paint(mark: Mark) -> str:
+    return f'fill="{mark.colour}"' + (f' stroke="{mark.rim}"' if mark.rim else "")
 
 
 def _hotspots(
@@ -291,7 +295,7 @@ def _local(
             glyph(mark.shape, float(a), float(b), 1.9)
             for a, b in zip(x[here], y[here], strict=True)
         )
-        parts.append(f'<path fill="{mark.colour}" fill-opacity=".85" d="{d}"/>')
+        parts.append(f'<path {_paint(mark)} fill-opacity=".85" stroke-width=".5" d="{d}"/>')
     parts.append("</svg>" + _scale_bar(left, top + head + tall + 10, degree, wide))
     return "".join(parts)
 

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from civiltime.report.palette import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, SOFT, VERMILLION
+from civiltime.report.palette import BLUE, GREEN, INK, PURPLE, SOFT, VERMILLION
 from civiltime.report.style import Frame, Scale, axis, draw, layers, values
 from civiltime.report.svg import Drawing, stack
 
@@ -16,7 +16,6 @@ SEED_LINES = (
     (VERMILLION, [6, 3]),
     (GREEN, [2, 2]),
     (PURPLE, [8, 2, 2, 2]),
-    (ORANGE, [3, 1]),
     (INK, [1, 3]),
 )
 """A seed's colour and dashes."""
@@ -48,7 +47,7 @@ def top1_share(frame: pl.DataFrame, limits: tuple[float, float] | None, width: i
         )
     )
     at = axis("Share of the country's sites in its leading zone", x, form=".0%")
-    lines = base.mark_rule(color=SKY, strokeWidth=4, strokeCap="round").encode(
+    lines = base.mark_rule(color=BLUE, strokeWidth=1.5).encode(
         x=alt.X("top1_share_min:Q", scale=x.altair(), axis=at), x2="top1_share_max:Q"
     )
     dots = base.mark_point(filled=True, size=48, color=BLUE, opacity=1).encode(

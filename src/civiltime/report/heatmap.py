@@ -13,7 +13,10 @@ from civiltime.report.palette import BLUE, INK, PAPER
 from civiltime.report.style import Frame, draw, layers, values
 from civiltime.report.svg import Drawing
 
-DEEP = "#003a5c"
+PALE, DEEP = "#e8f1f7", "#003a5c"
+"""A cell's colour at 0 and at 1; half way it is blue."""
+BLACK, TURN = "#000000", 0.457
+"""Figures are black up to this share and white beyond it: 4.5 : 1 on every cell."""
 ROW = 19
 
 
@@ -46,14 +49,14 @@ def heatmap(evidence: Evidence, frame: pl.DataFrame, width: int) -> Drawing:
     cells = base.mark_rect().encode(
         color=alt.Color(
             "share:Q",
-            scale=alt.Scale(domain=[0, 0.5, 1], range=["#e8f1f7", BLUE, DEEP]),
+            scale=alt.Scale(domain=[0, 0.5, 1], range=[PALE, BLUE, DEEP]),
             legend=None,
         ),
         description="tip:N",
     )
     figures = base.mark_text(fontSize=10, baseline="middle").encode(
         text="words:N",
-        color=alt.condition("datum.share > 0.38", alt.value(PAPER), alt.value(INK)),
+        color=alt.condition(f"datum.share > {TURN}", alt.value(PAPER), alt.value(BLACK)),
     )
     return draw(layers(cells, figures), box, "p4")
 

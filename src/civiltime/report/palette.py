@@ -18,6 +18,7 @@ LAND = "#eef1f4"
 SHORE = "#b3bdc8"
 
 BLUE = "#0072b2"
+DEEP = "#003a5c"  # blue, darker
 ORANGE = "#e69f00"
 GREEN = "#009e73"
 VERMILLION = "#d55e00"
@@ -30,11 +31,20 @@ FONT = "Liberation Sans"  # the renderer carries it, so widths are the same on e
 FONT_STACK = "'Helvetica Neue',Helvetica,Arial,'Liberation Sans',sans-serif"
 
 
+LEAST = 3.0
+"""Contrast with its ground that a mark has without a rim."""
+
+
 class Mark(NamedTuple):
     """A colour and the shape that goes with it."""
 
     colour: str
     shape: str
+
+    @property
+    def rim(self) -> str:
+        """A darker line around a mark that is too light for the land, else ''."""
+        return "" if contrast(self.colour, LAND) >= LEAST else mixed(self.colour, INK, 0.5)
 
 
 ZONE_MARKS = (
@@ -49,8 +59,8 @@ ZONE_MARKS = (
 """Neighbouring zones never have the same one."""
 
 COHORT_MARKS = {
-    "large, several zones": Mark(BLUE, "diamond"),
-    "several zones": Mark(SKY, "circle"),
+    "large, several zones": Mark(DEEP, "diamond"),
+    "several zones": Mark(BLUE, "circle"),
     "not judged": Mark(FAINT, "circle"),
 }
 """Cohorts in plots: judged in both, judged in C_multi, reported only."""
@@ -67,3 +77,14 @@ def contrast(one: str, other: str) -> float:
     """Contrast ratio of two colours, 1 to 21 (WCAG 2)."""
     light, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+def mixed(one: str, other: str, share: float) -> str:
+    """A colour between two: ``share`` of the way from ``one``, 0 to 1."""
+    pairs = [(int(one[i : i + 2], 16), int(other[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+
+
+def ink_on(ground: str) -> str:
+    """Black or white, whichever can be read on that colour; one of them always can."""
+    return max("#000000", PAPER, key=lambda ink: contrast(ink, ground))

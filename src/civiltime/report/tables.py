@@ -225,7 +225,7 @@ def exceptions(document: Mapping[str, Any]) -> Table:
     rows = [
         (
             titles.get(str(e["gate"]), words(str(e["gate"]))),
-            figure(e.get("ceiling")),
+            threshold(e["ceiling"]),
             figure(e.get("seeds")),
             figure(e.get("reason")),
             figure(e.get("approver")),

@@ -15,8 +15,8 @@ import pytest
 
 from civiltime.report import palette, strip
 from civiltime.report.bands import SEED_LINES
-from civiltime.report.heatmap import DEEP
-from civiltime.report.palette import COHORT_MARKS, INK, PAPER, ZONE_MARKS, contrast, luminance
+from civiltime.report.heatmap import BLACK, DEEP, PALE, TURN
+from civiltime.report.palette import COHORT_MARKS, PAPER, ZONE_MARKS, contrast, luminance
 
 TEXT, MARK = 4.5, 3.0
 SEEN = {
@@ -96,10 +96,10 @@ def test_figures_stand_out_from_every_cell_of_the_heatmap() -> None:
         mixed = [round(a + (b - a) * part) for a, b in zip(*ends, strict=True)]
         return "#" + "".join(f"{v:02x}" for v in mixed)
 
-    for share in np.linspace(0, 1, 201):
-        low = ("#e8f1f7", palette.BLUE) if share <= 0.5 else (palette.BLUE, DEEP)
+    for share in np.linspace(0, 1, 1001):
+        low = (PALE, palette.BLUE) if share <= 0.5 else (palette.BLUE, DEEP)
         cell = between(*low, 2 * share if share <= 0.5 else 2 * share - 1)
-        assert contrast(PAPER if share > 0.38 else INK, cell) >= MARK, share
+        assert contrast(PAPER if share > TURN else BLACK, cell) >= TEXT, share
 
 
 @pytest.mark.parametrize("eyes", SEEN)
