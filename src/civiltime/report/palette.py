@@ -83,8 +83,3 @@ def mixed(one: str, other: str, share: float) -> str:
     """A colour between two: ``share`` of the way from ``one``, 0 to 1."""
     pairs = [(int(one[i : i + 2], 16), int(other[i : i + 2], 16)) for i in (1, 3, 5)]
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
-
-
-def ink_on(ground: str) -> str:
-    """Black or white, whichever can be read on that colour; one of them always can."""
-    return max("#000000", PAPER, key=lambda ink: contrast(ink, ground))
