@@ -51,6 +51,7 @@ def test_the_worst_seed_is_told_for_all() -> None:
 
 def test_only_what_decides_is_told() -> None:
     document = certification(s7=gate(0.85, "B"), s42=gate(0.97, "FAIL"))
+    document["gates"] = [gate(0.85, "B", title="Spread over the seeds")]
     assert [(r.css, r.where) for r in reasons(document)] == [("fail", "seed 42")]
     document = certification(s7=gate(0.85, "B"), s42=gate(0.7, "B+"), s101=gate(0.9, "B"))
     detail = "0.900, where B+ asks for at most 0.8"

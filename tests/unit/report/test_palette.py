@@ -15,7 +15,7 @@ import pytest
 
 from civiltime.report import palette, strip
 from civiltime.report.bands import SEED_LINES
-from civiltime.report.heatmap import BLACK, DEEP, PALE, TURN
+from civiltime.report.heatmap import BLACK, PALE, TURN
 from civiltime.report.palette import COHORT_MARKS, PAPER, ZONE_MARKS, contrast, luminance
 
 TEXT, MARK = 4.5, 3.0
@@ -97,7 +97,7 @@ def test_figures_stand_out_from_every_cell_of_the_heatmap() -> None:
         return "#" + "".join(f"{v:02x}" for v in mixed)
 
     for share in np.linspace(0, 1, 1001):
-        low = (PALE, palette.BLUE) if share <= 0.5 else (palette.BLUE, DEEP)
+        low = (PALE, palette.BLUE) if share <= 0.5 else (palette.BLUE, palette.DEEP)
         cell = between(*low, 2 * share if share <= 0.5 else 2 * share - 1)
         assert contrast(PAPER if share > TURN else BLACK, cell) >= TEXT, share
 
