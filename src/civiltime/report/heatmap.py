@@ -9,12 +9,12 @@ import polars as pl
 
 from civiltime.report.evidence import Evidence
 from civiltime.report.frames import share_matrix, zone_counts
-from civiltime.report.palette import BLUE, INK, PAPER
+from civiltime.report.palette import BLUE, DEEP, INK, PAPER
 from civiltime.report.style import Frame, draw, layers, values
 from civiltime.report.svg import Drawing
 
-PALE, DEEP = "#e8f1f7", "#003a5c"
-"""A cell's colour at 0 and at 1; half way it is blue."""
+PALE = "#e8f1f7"
+"""A cell's colour at 0; half way it is blue, at 1 deep blue."""
 BLACK, TURN = "#000000", 0.457
 """Figures are black up to this share and white beyond it: 4.5 : 1 on every cell."""
 ROW = 19
@@ -49,7 +49,7 @@ def heatmap(evidence: Evidence, frame: pl.DataFrame, width: int) -> Drawing:
     cells = base.mark_rect().encode(
         color=alt.Color(
             "share:Q",
-            scale=alt.Scale(domain=[0, 0.5, 1], range=[PALE, BLUE, DEEP]),
+            scale=alt.Scale(domain=[0, 0.5, 1], range=[PALE, BLUE, DEEP], interpolate="rgb"),
             legend=None,
         ),
         description="tip:N",
