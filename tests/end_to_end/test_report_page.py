@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -222,6 +223,35 @@ def test_hostile_text_stays_text(bad: Report, poisoned: Path) -> None:
     assert [tag for tag, _ in found.elements].count("script") == 1
     assert not [a for _, a in found.elements if any(k.startswith("on") for k in a)]
     assert found.said("governance").count("window.taken=1") > 4
+
+
+@contextmanager
+def flipped(path: Path) -> Iterator[None]:
+    """A file with one bit of its middle changed, for as long as the block lasts."""
+    before = path.read_bytes()
+    middle = len(before) // 2
+    path.write_bytes(before[:middle] + bytes([before[middle] ^ 1]) + before[middle + 1 :])
+    yield
+    path.write_bytes(before)
+
+
+def test_a_run_that_changed_is_named_and_not_drawn(good: Report) -> None:
+    workspace = find_workspace(good.world.root)
+    run = good.world.run_folder(good.world.ids["stratified"][7])
+    (part, *_) = sorted(run.glob("data/**/s1_tz_lookup/**/*.parquet"))
+    with flipped(part):
+        evidence = read_evidence(workspace, good.certification)
+    assert [s.seed for s in evidence.seeds] == ["42", "101", "202"]
+    assert [note for note in evidence.notes if note.startswith("Seed 7 isn't drawn: ")]
+
+
+def test_a_country_table_that_changed_is_refused(good: Report) -> None:
+    (table,) = good.certification.parent.glob(
+        f"segment2a_country_diagnostics_{good.document['runset']}.parquet"
+    )
+    with flipped(table):
+        said = good.world.cli("report", good.certification)
+    assert said.error == "2A-CT-004"
 
 
 @pytest.fixture(scope="module")
