@@ -362,8 +362,9 @@ def test_it_prints(tab: Browser, report: Report) -> None:
     opened(tab, report.files.page)
     pdf = tab.printed()
     assert pdf.startswith(b"%PDF-")
-    pages = len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf))
-    assert 8 <= pages <= 40
+    sheets = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", pdf)
+    assert 8 <= len(sheets) <= 40
+    assert {(round(float(w)), round(float(h))) for w, h in sheets} == {(842, 595)}  # A4 landscape
 
 
 def test_hostile_text_does_nothing(tab: Browser, poisoned: Path) -> None:
