@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from civiltime.certify.certify import certify_runs as certify_runs
     from civiltime.consumers.point import look_up as look_up
     from civiltime.consumers.read import open_site_timezones as open_site_timezones
+    from civiltime.consumers.read import open_timetable as open_timetable
     from civiltime.consumers.verify import verify_run as verify_run
     from civiltime.errors import CivilTimeError as CivilTimeError
     from civiltime.reference.ingest import ingest_sites as ingest_sites
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from civiltime.reference.ingest import ingest_tzdb as ingest_tzdb
     from civiltime.states.chain import run_chain as run_chain
     from civiltime.states.start import start_run as start_run
+    from civiltime.tzdb.civil import local_status as local_status
+    from civiltime.tzdb.civil import offset_at as offset_at
     from civiltime.workspace.config import find_workspace as find_workspace
     from civiltime.workspace.config import init_workspace as init_workspace
     from civiltime.workspace.config import open_workspace as open_workspace
@@ -54,9 +57,12 @@ _HOMES = {
     "ingest_tz_world": "reference.ingest",
     "ingest_tzdb": "reference.ingest",
     "init_workspace": "workspace.config",
+    "local_status": "tzdb.civil",
     "look_up": "consumers.point",
+    "offset_at": "tzdb.civil",
     "open_run": "workspace.runs",
     "open_site_timezones": "consumers.read",
+    "open_timetable": "consumers.read",
     "open_workspace": "workspace.config",
     "run_chain": "states.chain",
     "start_run": "states.start",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from tests.conftest import SEED, SITES_CSV, Small
 
@@ -41,3 +44,30 @@ def test_a_table_opens_by_run_id_and_only_for_its_seed(small_run: Small) -> None
     assert opened.polars().height == 12
     with pytest.raises(ct.CivilTimeError, match="2A-RD-003"):
         ct.open_site_timezones(small_run.run_id, 7, workspace=small_run.root)
+
+
+def test_the_timetable_of_a_run_gives_its_sites_their_civil_time(small_run: Small) -> None:
+    timetable = ct.open_timetable(small_run.run_id, SEED, workspace=small_run.root)
+    tzids = ct.open_site_timezones(small_run.run_id, workspace=small_run.root).polars()["tzid"]
+    names = tzids.unique()
+    place = tzids.replace_strict(names, timetable.places(names.to_list())).to_numpy()
+    noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    instants = np.full(len(place), int(noon.timestamp()))
+    minutes = ct.offset_at(timetable, place, instants)
+    for tzid, found in zip(tzids, minutes.tolist(), strict=True):
+        offset = noon.astimezone(ZoneInfo(tzid)).utcoffset()
+        assert offset is not None
+        assert found * 60 == offset.total_seconds()
+    status, early, late = ct.local_status(timetable, place, instants + minutes * np.int64(60))
+    assert not status.any()
+    assert (early == instants).all()
+    assert (late == instants).all()
+
+
+def test_an_altered_timetable_does_not_open(small_run: Small) -> None:
+    path = small_run.partition("tz_timetable_cache") / "tz_cache_v1.bin"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ct.CivilTimeError, match=r"2A-RD-002.*tz_cache_v1\.bin was changed"):
+        ct.open_timetable(small_run.run_id, workspace=small_run.root)

@@ -1,4 +1,4 @@
-"""Reading `site_timezones`: verified first, then as Arrow, Polars or a lazy scan."""
+"""Reading what a run published, verified first: its zones, and the timetable beside them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from civiltime.consumers.verify import Verification, verify_gate
 from civiltime.errors import CivilTimeError
+from civiltime.tzdb.codec import decode
+from civiltime.tzdb.timetable import Timetable
 from civiltime.workspace.config import find_workspace
 from civiltime.workspace.runs import Run, open_run
 from civiltime.workspace.tables import open_batches, table_files
@@ -52,6 +54,25 @@ def open_site_timezones(
     >>> from civiltime import open_site_timezones
     >>> table = open_site_timezones(run_id, 42, workspace="demo").polars()  # doctest: +SKIP
     """
+    opened, flag = _verified(run, seed, workspace)
+    return SiteTimezones(opened, opened.path("site_timezones"), flag)
+
+
+def open_timetable(
+    run: Run | str, seed: int | None = None, *, workspace: Path | str = "."
+) -> Timetable:
+    """Open a run's timetable: the offsets of every zone of its tz release, up to its horizon.
+
+    With it :func:`civiltime.offset_at` turns instants into local time, and
+    :func:`civiltime.local_status` local time into instants, for whole columns.  Arguments and
+    refusals are those of :func:`open_site_timezones`.
+    """
+    opened, _ = _verified(run, seed, workspace)
+    return decode((opened.path("tz_timetable_cache") / "tz_cache_v1.bin").read_bytes())
+
+
+def _verified(run: Run | str, seed: int | None, workspace: Path | str) -> tuple[Run, str]:
+    """The run, and the flag under which it may be read."""
     opened = open_run(find_workspace(Path(workspace)), run) if isinstance(run, str) else run
     if seed is not None and seed != opened.receipt.seed:
         raise CivilTimeError(
@@ -63,5 +84,4 @@ def open_site_timezones(
     verify_gate(opened, result)
     if result.findings:
         raise result.findings[0]
-    folder = opened.path("site_timezones")
-    return SiteTimezones(opened, folder, str(result.flag_sha256_hex))
+    return opened, str(result.flag_sha256_hex)
