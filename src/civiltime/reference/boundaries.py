@@ -115,6 +115,7 @@ def read_file(path: Path) -> Boundaries:
         ordinals = None
     elif suffix in _VECTOR:
         kind = _kind(path.name, _first_bytes(path), path.name)
+        _require_parts(path)
         with _plainly_named(path) as plain:
             tzids, wkb = _read_vector(f"{kind}{plain}", path.name)
         ordinals = None
@@ -177,6 +178,19 @@ def _kind(member: str, first: bytes, name: str) -> str:
     if first != _SHAPEFILE:
         raise Invalid(f"{name} can't be read: {member} is not a shapefile", code="002")
     return ""
+
+
+def _require_parts(path: Path) -> None:
+    """A shapefile is several files: its offsets and its attributes lie beside it."""
+    parts = [".shx", ".dbf"] if path.suffix.lower() == ".shp" else []
+    beside = {p.suffix.lower() for p in path.parent.iterdir() if p.stem == path.stem}
+    for part in parts:
+        if part not in beside:
+            raise Invalid(
+                f"{path.name} comes without {path.stem}{part}; put all files of the shapefile "
+                "into one folder",
+                code="002",
+            )
 
 
 @contextmanager

@@ -175,6 +175,17 @@ def test_a_shapefile_is_read_zipped_or_not(tmp_path: Path) -> None:
         assert world.table["tzid"].to_pylist() == ["Europe/Berlin", "Europe/Oslo"]
 
 
+@pytest.mark.parametrize("part", [".shx", ".dbf"])
+def test_a_shapefile_without_one_of_its_parts_names_it(tmp_path: Path, part: str) -> None:
+    path = shapefile(tmp_path)
+    path.with_suffix(part).unlink()
+    error = refused(path)
+    assert (error.code, f"without combined-shapefile-with-oceans{part}" in error.message) == (
+        "002",
+        True,
+    )
+
+
 def test_a_shapefile_with_esris_name_of_wgs_84_is_read(tmp_path: Path) -> None:
     path = shapefile(tmp_path)
     path.with_suffix(".prj").write_text(
