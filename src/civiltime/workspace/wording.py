@@ -10,6 +10,7 @@ from typing import Any
 from jsonschema import ValidationError
 
 LONGEST = 60
+NAMED = 5
 _KINDS: dict[type, str] = {dict: "a mapping", list: "a list", str: "text", bool: "true or false"}
 _WANTED = {
     "object": "a mapping",
@@ -58,7 +59,8 @@ def _missing(value: Any, required: Any, _error: ValidationError) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more} {'is' if len(names) == 1 else 'are'}"
 
 
 def _unknown(value: Any, _allowed: Any, error: ValidationError) -> str:

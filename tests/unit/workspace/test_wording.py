@@ -54,6 +54,11 @@ def test_fields_that_are_missing_or_unknown_are_named() -> None:
     assert said({"semver": "1", "sever": 2}) == f"sever is not known; what may stand here: {known}"
 
 
+def test_of_many_names_some_are_named_and_all_are_counted() -> None:
+    strange = dict.fromkeys("abcdefg", 0)
+    assert said({"semver": "1", **strange}).startswith("a, b, c, d, e and 2 more are not known")
+
+
 def test_a_rule_without_words_of_its_own_keeps_the_validators() -> None:
     error = next(Draft202012Validator(SCHEMA).iter_errors({"semver": "1", "either": 3}))
     assert in_words(error) == error.message
