@@ -39,8 +39,12 @@ def world(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> World:
 
 
 def written(world: World) -> dict[str, bytes]:
-    """Every file of the lane's reports."""
-    return {p.name: p.read_bytes() for p in sorted((world.root / LANE / "reports").iterdir())}
+    """Every file of the lane's reports, its lock aside."""
+    return {
+        p.name: p.read_bytes()
+        for p in sorted((world.root / LANE / "reports").iterdir())
+        if p.name != ".lock"
+    }
 
 
 def rows_of(world: World, dataset: str, run_id: str) -> list[dict[str, Any]]:
@@ -299,9 +303,27 @@ def test_against_a_baseline_each_axis_has_its_verdict(world: World) -> None:
     back = world.certify("--runs", world.named("collapsed"), "--baseline", path_of(world, now))
     verdicts = {a["axis"]: a["verdict"] for a in back.json["movement"]["axes"]}
     assert {verdicts[name] for name in MULTI} == {"regressed"}
-    same = world.certify("--baseline", path_of(world, now)).json
-    assert {a["verdict"] for a in same["movement"]["axes"]} == {"unchanged"}
-    assert same["movement"]["coverage"]["lift_pp"] == 0.0
+
+
+def test_nothing_is_compared_with_itself(world: World) -> None:
+    path = path_of(world, world.certify().json)
+    before = path.read_bytes()
+    said = world.certify("--baseline", path)
+    assert said.error == "2A-CT-003"
+    assert "is of the same runs" in said.json["error"]["message"]
+    assert path.read_bytes() == before
+
+
+def test_a_page_of_another_certification_doesnt_stay(world: World) -> None:
+    baseline = path_of(world, world.certify("--runs", world.named("collapsed")).json)
+    path = path_of(world, world.certify().json)
+    assert world.cli("report", path).code == 0
+    drawn = [path.with_suffix(".html"), *path.parent.glob("plots/*")]
+    assert len(drawn) == 19
+    world.certify()
+    assert all(p.is_file() for p in drawn)  # the same bytes: the page shows them
+    world.certify("--baseline", baseline)
+    assert not any(p.exists() for p in drawn)
 
 
 def test_the_movement_is_shown(world: World) -> None:

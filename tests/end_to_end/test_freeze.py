@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -226,3 +227,15 @@ def test_freezing_again_on_the_same_certification_needs_a_new_reopen(frozen: Lan
     assert frozen.candidate().code == 0
     assert frozen.freeze(frozen.certification)["publish"] == "NEW"
     assert frozen.candidate().error == "2A-GV-040"
+
+
+def test_what_a_freeze_rests_on_is_not_replaced(lane: Lane) -> None:
+    other = recertified(lane, "7-00000000", runset="7-00000000")
+    tables = [p.as_posix().replace("_certification_", "_country_diagnostics_") for p in
+              (lane.certification, other)]  # fmt: skip
+    shutil.copy(*(p.replace(".json", ".parquet") for p in tables))
+    lane.freeze(lane.certification)
+    before = lane.certification.read_bytes()
+    assert "frozen on" in refused(lane.root, "2A-CT-006", "certify", "--baseline", other)
+    assert lane.certification.read_bytes() == before
+    assert lane.cli("certify").code == 3, "the same certification may be written again"

@@ -27,12 +27,13 @@ from civiltime.certify.evidence import POLICY, SeedEvidence, World, gather, open
 from civiltime.certify.movement import movement
 from civiltime.certify.reality import open_reality
 from civiltime.certify.tables import SCHEMA, country_table
+from civiltime.certify.writing import write_certification
 from civiltime.errors import CivilTimeError, Invalid
 from civiltime.policy.certification import parse_certification_policy
 from civiltime.programme.decisions import approved_exceptions
 from civiltime.workspace.config import Workspace
 from civiltime.workspace.digest import self_digest, sha256_bytes, sha256_file
-from civiltime.workspace.publish import people_json, replace_file, staging
+from civiltime.workspace.publish import people_json, staging
 from civiltime.workspace.runs import RUN_ID, Run, list_run_ids, open_run
 from civiltime.workspace.shape import check_document
 from civiltime.workspace.tables import part_name, write_table
@@ -70,12 +71,11 @@ def certify_runs(
 ) -> Certified:
     """Score the required seeds and write the artefacts of specification 4.5.
 
-    Arguments and codes as for :func:`score`.
+    Arguments and codes as for :func:`score`; 2A-CT-006 where the lane is frozen on another
+    certification of these runs.
     """
     scored = score(workspace, runs, baseline, progress=progress)
-    for dataset_id, data in scored.files.items():
-        replace_file(workspace.path(dataset_id, runset=scored.document["runset"]), data)
-    path = workspace.path("segment2a_certification", runset=scored.document["runset"])
+    path = write_certification(workspace, scored.document["runset"], scored.files)
     return Certified(scored.document, path)
 
 
@@ -135,7 +135,7 @@ def score(
     )
     if baseline is not None:
         progress("certify: comparing with the baseline", 0.5)
-        document["movement"] = _movement(baseline, judged, policy)
+        document["movement"] = _movement(baseline, document["runset"], judged, policy)
     return _artefacts(workspace, document, judged, policy)
 
 
@@ -216,8 +216,14 @@ def _world(opened: Mapping[int, Run], seeds: Sequence[SeedEvidence]) -> World | 
 # ---------------------------------------------------------------------------- baseline
 
 
-def _movement(path: Path, judged: Sequence[JudgedSeed], policy: SealedPolicy) -> Document:
+def _movement(
+    path: Path, runset: str, judged: Sequence[JudgedSeed], policy: SealedPolicy
+) -> Document:
     before, table = read_certification(path, "2A-CT-003"), country_table_path(path)
+    if before["runset"] == runset:  # it is about to be replaced by what is compared with it
+        raise CivilTimeError(
+            "2A-CT-003", f"{path.name} is of the same runs; compare with one of other runs"
+        )
     try:
         if sha256_file(table) != before["diagnostics"]["parquet_sha256"]:
             raise CivilTimeError("2A-CT-003", f"{table.name} was changed after it was written")
