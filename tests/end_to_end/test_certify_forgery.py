@@ -126,6 +126,41 @@ def test_what_s2_reports_is_compared_with_the_rows(
     assert says in reason(world.certify())
 
 
+def test_a_cap_that_lookup_yaml_hasnt_is_caught_while_that_is_the_sealed_one(world: World) -> None:
+    run_id = world.ids["stratified"][7]
+    world.forge(run_id, "S1", lambda r: r["governance"]["fallback_country_cap"].update(rate=0.9))
+    said = world.certify()
+    assert "a country cap of 0.9 from" in reason(said)
+    assert failing(said.json) == {"7": {"country_fallback_cap"}}
+    world.edit("lookup.yaml", "fallback_rate_cap: 0.0005", "fallback_rate_cap: 0.5")
+    assert world.certify().code == 0, "a policy that was edited since can't be asked"
+
+
+OVERRIDE = """\
+- scope: country
+  target: "CN"
+  tzid: Asia/Shanghai
+  reason_code: OFFICIAL_TIME
+  owner: geo-team
+  notes: Official time is that of Beijing.
+"""
+
+
+def test_an_override_is_that_of_the_sealed_policy(world: World) -> None:
+    undecided_xinjiang(world)
+    uncapped(world)
+    world.config("tz_overrides.yaml").write_text(OVERRIDE, "utf-8")
+    run_id = world.again(42)
+
+    def certified() -> set[str]:
+        found = failing(world.certify("--runs", f"42:{run_id}").json)["42"]
+        return found - {"override_rate"}
+
+    assert not certified()
+    world.forge(run_id, "S2", lambda r: r["governance"]["applied"][0].update(owner="somebody"))
+    assert certified() == {"override_provenance"}
+
+
 # ------------------------------------------------------------------------------- borders
 
 

@@ -27,6 +27,7 @@ from civiltime.certify.governance import (
 )
 from civiltime.certify.metrics import Country, countries_of
 from civiltime.certify.observed import COUNTRIES, Observed, observe
+from civiltime.certify.sealed import Sealed, other_cap, other_overrides
 from civiltime.certify.topology import Topology, open_topology, support
 from civiltime.consumers.verify import STATES, verify_run
 from civiltime.errors import CivilTimeError, Invalid
@@ -160,21 +161,23 @@ def _gather(evidence: SeedEvidence, run: Run, fingerprint: str, policy_sha256: s
     }
     evidence.countries = countries_of(seen.counts(world.zones.tzids), world.support)
     evidence.hull_km2 = {country_iso(n): area for n, area in seen.hulls.items()}
-    _govern(evidence, seen)
+    _govern(evidence, seen, run, sealed)
 
 
-def _govern(evidence: SeedEvidence, seen: Observed) -> None:
+def _govern(evidence: SeedEvidence, seen: Observed, run: Run, sealed: Sealed) -> None:
     s1, s2 = evidence.reports["S1"], evidence.reports["S2"]
     counts = s1["counts"]["by_country"]
     evidence.guesses = {iso: guesses_of(row) for iso, row in sorted(counts.items())}
     sites = {c.iso: c.sites for c in evidence.countries}
-    cap = s1["governance"]["fallback_country_cap"]
+    cap, applied = s1["governance"]["fallback_country_cap"], s2["governance"]["applied"]
     evidence.require("reported_counts", misreported(counts, seen))
-    evidence.require("country_fallback_cap", over_country_cap(evidence.guesses, sites, cap))
-    evidence.require("override_provenance", unexplained(s2["governance"]["applied"], seen))
+    over = other_cap(run, sealed, cap) or over_country_cap(evidence.guesses, sites, cap)
+    evidence.require("country_fallback_cap", over)
+    bare = unexplained(applied, seen) or other_overrides(run, sealed, applied)
+    evidence.require("override_provenance", bare)
 
 
-def open_world(run: Run, sealed: Mapping[str, Mapping[str, Any]]) -> World:
+def open_world(run: Run, sealed: Sealed) -> World:
     """The boundaries that a verified run sealed."""
     row = next(row for asset, row in sealed.items() if asset.startswith("tz_world_"))
     path = run.workspace.root / row["catalog_path"]
