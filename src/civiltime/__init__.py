@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from civiltime.consumers.read import open_site_timezones as open_site_timezones
     from civiltime.consumers.read import open_timetable as open_timetable
     from civiltime.consumers.verify import verify_run as verify_run
+    from civiltime.consumers.zones import open_zones as open_zones
     from civiltime.errors import CivilTimeError as CivilTimeError
     from civiltime.reference.ingest import ingest_sites as ingest_sites
     from civiltime.reference.ingest import ingest_tz_world as ingest_tz_world
@@ -64,6 +65,7 @@ _HOMES = {
     "open_site_timezones": "consumers.read",
     "open_timetable": "consumers.read",
     "open_workspace": "workspace.config",
+    "open_zones": "consumers.zones",
     "run_chain": "states.chain",
     "start_run": "states.start",
     "verify_run": "consumers.verify",

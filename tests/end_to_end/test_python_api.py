@@ -71,3 +71,16 @@ def test_an_altered_timetable_does_not_open(small_run: Small) -> None:
     path.write_bytes(data)
     with pytest.raises(ct.CivilTimeError, match=r"2A-RD-002.*tz_cache_v1\.bin was changed"):
         ct.open_timetable(small_run.run_id, workspace=small_run.root)
+
+
+def test_only_the_lookup_for_one_point_and_for_arrays(small: Small, tmp_path: Path) -> None:
+    zones = ct.open_zones(small.root)
+    assert zones.lookup(lat=47.3769, lon=8.5417) == ("Europe/Zurich",)
+    lon, lat = np.array([8.5417, 35.1745, -30.0]), np.array([47.3769, 32.1046, 0.0])
+    codes = zones.candidates(lon, lat)
+    found = [tuple(zones.tzids[z] for z in members) for members in zones.zone_sets(codes)]
+    assert found == [("Europe/Zurich",), ("Asia/Hebron", "Asia/Jerusalem"), ()]
+    assert codes[2] == 0
+    assert zones.tzids[codes[0] - 1] == "Europe/Zurich"
+    with pytest.raises(ct.CivilTimeError, match="2A-S0-010"):
+        ct.open_zones(ct.init_workspace(tmp_path / "empty"))

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from civiltime.errors import CivilTimeError, Invalid
+from civiltime.consumers.zones import open_zones, pinned
+from civiltime.errors import CivilTimeError
 from civiltime.policy.lookup import DEFAULT_HORIZON_YEAR
-from civiltime.states.boundaries import open_boundaries
 from civiltime.states.timetable_cache import compile_archive, load_or_compile
 from civiltime.tzdb.civil import next_transitions, offset_at
 from civiltime.tzdb.codec import decode
 from civiltime.tzdb.timetable import Timetable
 from civiltime.workspace.config import Workspace
-from civiltime.workspace.digest import sha256_bytes, sha256_file
+from civiltime.workspace.digest import sha256_bytes
 
 
 def look_up(
@@ -26,32 +26,21 @@ def look_up(
     Raises :class:`CivilTimeError`: 2A-S1-056 for a point that isn't on the globe,
     2A-S0-010 where no release is pinned or ingested, 2A-S1-020 where the boundaries are damaged.
     """
-    path = workspace.path("tz_world_{release}", release=_pin(workspace, "tz_world"))
-    if not path.is_file():
-        raise CivilTimeError(
-            "2A-S0-010", f"{workspace.relative(path)} is pinned and missing", {"asset": "tz_world"}
-        )
     if not (abs(lat) <= 90 and abs(lon) <= 180):
         raise CivilTimeError(
             "2A-S1-056",
             f"there is no place at latitude {lat}, longitude {lon}; expected degrees within "
             "[-90, 90] and [-180, 180]",
         )
-    try:
-        boundaries = open_boundaries(path, sha256_file(path), workspace.cache)
-    except Invalid as finding:
-        raise CivilTimeError("2A-S1-020", finding.message, finding.context) from None
-    codes = boundaries.candidates(np.array([lon]), np.array([lat]))
-    timetable = _timetable(workspace)
+    zones, timetable = open_zones(workspace), _timetable(workspace)
     now = int(datetime.now(UTC).timestamp())
     candidates = []
-    for zone in boundaries.zone_sets(codes)[0]:
-        tzid = boundaries.tzids[zone]
+    for tzid in zones.lookup(lat, lon):
         offset = offset_at(timetable, timetable.places([tzid]), np.array([now], np.int64))
         candidates.append(
             {
                 "tzid": tzid,
-                "country": boundaries.countries[zone],
+                "country": zones.countries[zones.tzids.index(tzid)],
                 "offset_minutes": int(offset[0]),
                 "transitions": [
                     {
@@ -75,17 +64,8 @@ def look_up(
     }
 
 
-def _pin(workspace: Workspace, name: str) -> str:
-    release = workspace.pins.get(name)
-    if not release:
-        raise CivilTimeError(
-            "2A-S0-010", f"no release of {name} is pinned in civiltime.toml; ingest one", {}
-        )
-    return release
-
-
 def _timetable(workspace: Workspace) -> Timetable:
-    folder = workspace.path("tzdb_release", release=_pin(workspace, "tzdb"))
+    folder = workspace.path("tzdb_release", release=pinned(workspace, "tzdb"))
     archives = sorted(p for p in folder.glob("tzdata*")) if folder.is_dir() else []
     if not archives:
         raise CivilTimeError("2A-S0-010", f"{workspace.relative(folder)} holds no archive", {})
