@@ -1,7 +1,7 @@
 """Every measurement, as tables on stdout and as JSON: ``python -m benchmarks [NAME ...]``.
 
-Names are ``kernel``, ``load``, ``index``, ``chain`` and ``scoring`` (all of them without a name);
-``--sizes`` says how many sites the chain and the scoring are measured at.  JSON goes to
+Names are ``kernel``, ``process``, ``load``, ``index``, ``chain`` and ``scoring`` (all of them without a
+name); ``--sizes`` says how many sites the chain and the scoring are measured at.  JSON goes to
 ``bench-results/``.  Close what else runs on the machine first: a busy core is in every number.
 """
 
@@ -13,11 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import chain, kernel_build, kernel_load, kernel_peers, scoring
+from benchmarks import chain, kernel_build, kernel_load, kernel_peers, process, scoring
 from benchmarks.kernel_world import machine, say
 from civiltime.cli.output import table
 
-NAMES = ("kernel", "load", "index", "chain", "scoring")
+NAMES = ("kernel", "process", "load", "index", "chain", "scoring")
 RESULTS = Path("bench-results")
 
 
@@ -38,6 +38,10 @@ def main() -> int:
         peers = kernel_peers.measure()
         kernel_peers.show(peers)
         keep("kernel", peers)
+    if "process" in options.names:
+        whole = process.measure()
+        process.show(whole)
+        keep("process", whole)
     if "load" in options.names:
         loading = kernel_load.measure()
         kernel_load.show(loading)
