@@ -1,8 +1,9 @@
 """Every measurement, as tables on stdout and as JSON: ``python -m benchmarks [NAME ...]``.
 
-Names are ``kernel``, ``process``, ``load``, ``index``, ``chain`` and ``scoring`` (all of them without a
-name); ``--sizes`` says how many sites the chain and the scoring are measured at.  JSON goes to
-``bench-results/``.  Close what else runs on the machine first: a busy core is in every number.
+Names are ``kernel``, ``process``, ``load``, ``index``, ``chain`` and ``scoring`` (all of them
+without a name); ``--sizes`` says how many sites the chain and the scoring are measured at.  JSON
+goes to ``bench-results/``.  Close what else runs on the machine
+first: a busy core is in every number.
 """
 
 from __future__ import annotations

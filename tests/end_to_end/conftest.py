@@ -1,11 +1,15 @@
-"""Fixtures of governed lanes."""
+"""Fixtures of governed lanes, and of processes that are killed."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.end_to_end.governed import Lane, make_lane
+from tests.end_to_end.killing import Killable
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +31,15 @@ def frozen(lane: Lane) -> Lane:
     """The same, frozen."""
     lane.freeze()
     return lane
+
+
+@pytest.fixture
+def killable(tmp_path: Path) -> Iterator[Killable]:
+    """The server of such processes, for everything below the test's folder."""
+    with subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("killable.py"), tmp_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        yield Killable(server)

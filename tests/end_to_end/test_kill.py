@@ -9,62 +9,19 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import count
 from pathlib import Path
 
 import pytest
 from tests.conftest import SEED, SITES_CSV, Small
+from tests.end_to_end.killing import CHANGES, PUBLISHING, Killable
 
 from civiltime.workspace.config import open_workspace
 from civiltime.workspace.digest import self_digest
 from civiltime.workspace.runs import open_run
 
 Tree = dict[str, bytes]
-PUBLISHING = ("os.rename", "fsync")
-CHANGES = (*PUBLISHING, "open", "os.mkdir", "os.link", "os.remove", "os.rmdir", "shutil.rmtree")
-
-
-@dataclass
-class Killable:
-    """Real processes of ``civiltime`` that die where they are told to."""
-
-    server: subprocess.Popen[str]
-
-    def __call__(
-        self, kill_at: int, *argv: str | Path, kinds: Sequence[str] = CHANGES
-    ) -> dict[str, int]:
-        """Run a command; its signal, exit code and number of changes."""
-        assert self.server.stdin is not None
-        assert self.server.stdout is not None
-        request = {"kill_at": kill_at, "kinds": list(kinds), "argv": list(map(str, argv))}
-        self.server.stdin.write(json.dumps(request) + "\n")
-        self.server.stdin.flush()
-        answer: dict[str, int] = json.loads(self.server.stdout.readline())
-        return answer
-
-    def killed(self, kill_at: int, *argv: str | Path, kinds: Sequence[str] = CHANGES) -> bool:
-        """Whether the command died there; else it must have completed."""
-        answer = self(kill_at, *argv, kinds=kinds)
-        assert answer["signal"] in {0, signal.SIGKILL}, answer
-        assert answer["signal"] or answer["code"] == 0, answer
-        return answer["signal"] == signal.SIGKILL
-
-
-@pytest.fixture
-def killable(tmp_path: Path) -> Iterator[Killable]:
-    """The server of such processes, for everything below the test's folder."""
-    with subprocess.Popen(
-        [sys.executable, Path(__file__).with_name("killable.py"), tmp_path],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        yield Killable(server)
 
 
 def tree(folder: Path) -> Tree:

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from typing import Any
 import pytest
 from tests.conftest import civiltime
 from tests.end_to_end.governed import Lane
+from tests.end_to_end.killing import Killable
 from tests.end_to_end.refusals import files, refused
-from tests.end_to_end.test_kill import Killable
 
 from civiltime.contracts import schema
 from civiltime.workspace.config import open_workspace
@@ -269,18 +268,6 @@ def test_two_prunes_at_once_record_each_deletion_once(crowded: Lane) -> None:
     assert sum(out.count(OLD) for out in said) == 1
     assert there(crowded) == {CERTIFIED, NEW}
     assert sorted(line["run_id"] for line in record(crowded)) == [FAILED, OLD]
-
-
-@pytest.fixture
-def killable(tmp_path: Path) -> Iterator[Killable]:
-    """Processes that die where they are told to."""
-    with subprocess.Popen(
-        [sys.executable, Path(__file__).with_name("killable.py"), tmp_path],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        yield Killable(server)
 
 
 def test_a_prune_killed_anywhere_leaves_whole_runs_and_the_next_one_finishes_it(

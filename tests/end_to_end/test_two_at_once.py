@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.end_to_end.governed import Lane
-from tests.end_to_end.test_kill import Killable
+from tests.end_to_end.killing import Killable
 
 from civiltime.programme.ledger import Record, parse_ledger
 
@@ -76,18 +75,6 @@ def test_of_two_freezes_at_once_one_is_new(lane: Lane) -> None:
     assert [code for code, _ in said] == [0, 0], said
     assert sorted(d["publish"] for _, d in said) == ["NEW", "REUSE"]
     assert [r.event for r in ledger(lane)] == ["frozen"]
-
-
-@pytest.fixture
-def killable(tmp_path: Path) -> Iterator[Killable]:
-    """Processes that die where they are told to."""
-    with subprocess.Popen(
-        [sys.executable, Path(__file__).with_name("killable.py"), tmp_path],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        yield Killable(server)
 
 
 def test_a_request_killed_anywhere_leaves_a_whole_ledger(lane: Lane, killable: Killable) -> None:
