@@ -1,4 +1,4 @@
-"""Fixtures of governed lanes, and of processes that are killed."""
+"""Fixtures of certified worlds and governed lanes, and of processes that are killed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.end_to_end.certified_world import World, copied_world
 from tests.end_to_end.governed import Lane, make_lane
 from tests.end_to_end.killing import Killable
+
+
+@pytest.fixture
+def world(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> World:
+    """A fresh copy of the world of certifications."""
+    return copied_world(tmp_path_factory, tmp_path / "world")
 
 
 @pytest.fixture(scope="session")

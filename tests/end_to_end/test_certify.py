@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 from scipy import stats
-from tests.end_to_end.certified_world import LANE, SEEDS, SITES, World, copied_world
+from tests.end_to_end.certified_world import LANE, SEEDS, SITES, World
 
 MULTI = (
     "c_multi_share_two_zones",
@@ -31,11 +31,6 @@ MULTI = (
 def close(value: Any) -> Any:
     """What is the same to 1e-12, or as absent."""
     return None if value is None else pytest.approx(value, rel=1e-12, abs=1e-12)
-
-
-@pytest.fixture
-def world(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> World:
-    return copied_world(tmp_path_factory, tmp_path / "world")
 
 
 def written(world: World) -> dict[str, bytes]:

@@ -11,17 +11,11 @@ import pytest
 from tests.conftest import Small, sites
 from tests.end_to_end.certified_world import (
     World,
-    copied_world,
     failing,
     reason,
     uncapped,
     undecided_xinjiang,
 )
-
-
-@pytest.fixture
-def world(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> World:
-    return copied_world(tmp_path_factory, tmp_path / "world")
 
 
 def counts_of(report: Any, iso: str = "CN") -> dict[str, Any]:

@@ -15,17 +15,11 @@ from tests.end_to_end.certified_world import (
     LANE,
     SEEDS,
     World,
-    copied_world,
     failing,
     reason,
     uncapped,
     undecided_xinjiang,
 )
-
-
-@pytest.fixture
-def world(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> World:
-    return copied_world(tmp_path_factory, tmp_path / "world")
 
 
 def flipped(path: Path) -> None:
