@@ -113,7 +113,9 @@ def score(
     opened, evidence = _open(workspace, chosen)
     if not opened:
         reasons = "; ".join(f"seed {s}: {e.reason}" for s, e in evidence.items())
-        raise CivilTimeError("2A-CT-001", reasons or f"{workspace.lane} has no run of {seeds}")
+        wanted = ", ".join(map(str, seeds))
+        none = f"{workspace.lane} has no run of a seed that the policy requires: {wanted}"
+        raise CivilTimeError("2A-CT-001", reasons or none)
     _require_sealed(opened.values(), policy)
     fingerprint = _common_fingerprint([opened[s] for s in seeds if s in opened])
     for seed, run in opened.items():
