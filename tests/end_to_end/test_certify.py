@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
 import shapely
 from scipy import stats
 from tests.end_to_end.certified_world import LANE, SEEDS, SITES, World
+
+from civiltime.workspace.digest import self_digest, sha256_file
+from civiltime.workspace.publish import people_json
 
 MULTI = (
     "c_multi_share_two_zones",
@@ -371,3 +375,34 @@ def test_a_baseline_that_isnt_as_it_was_written_is_refused(world: World) -> None
     refused("Is a directory", path.parent)
     refused("run_receipt", world.run_folder(world.ids["stratified"][42]) / "run_receipt.json")
     assert world.certify("--baseline", path).code == 0
+
+
+def test_a_table_that_is_bound_and_is_no_country_table_is_refused(world: World) -> None:
+    path = path_of(world, world.certify("--runs", world.named("collapsed")).json)
+    table = Path(str(path).replace("_certification_", "_country_diagnostics_"))
+    table = table.with_suffix(".parquet")
+    rows = pl.read_parquet(table)
+
+    def refused(says: str, content: pl.DataFrame | bytes) -> None:
+        if isinstance(content, bytes):
+            table.write_bytes(content)
+        else:
+            content.write_parquet(table)
+        document = json.loads(path.read_bytes())
+        del document["certification_sha256"]
+        document["diagnostics"] = {"parquet_sha256": sha256_file(table)}
+        path.write_bytes(people_json({**document, "certification_sha256": self_digest(document)}))
+        for said, code in (
+            (world.certify("--baseline", path), "2A-CT-003"),
+            (world.cli("report", path), "2A-CT-004"),
+        ):
+            assert said.error == code, said.json
+            assert says in said.json["error"]["message"], said.json
+
+    refused("can't be read as Parquet", b"")
+    refused("can't be read as Parquet", b"PAR1" * 5)
+    refused("lacks run_id", rows.select("seed"))
+    refused("column c_multi is string", rows.with_columns(pl.col("c_multi").cast(pl.String)))
+    for nothing in (None, float("nan"), float("inf")):
+        less = pl.lit(nothing, pl.Float64).alias("top1_share")
+        refused("column top1_share lacks a value", rows.with_columns(less))

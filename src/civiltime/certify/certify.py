@@ -26,13 +26,13 @@ from civiltime.certify.certification import (
 from civiltime.certify.evidence import POLICY, SeedEvidence, World, gather, open_world
 from civiltime.certify.movement import movement
 from civiltime.certify.reality import open_reality
-from civiltime.certify.tables import SCHEMA, country_table
+from civiltime.certify.tables import SCHEMA, country_table, parse_country_table
 from civiltime.certify.writing import write_certification
 from civiltime.errors import CivilTimeError, Invalid
 from civiltime.policy.certification import parse_certification_policy
 from civiltime.programme.decisions import approved_exceptions
 from civiltime.workspace.config import Workspace
-from civiltime.workspace.digest import self_digest, sha256_bytes, sha256_file
+from civiltime.workspace.digest import self_digest, sha256_bytes
 from civiltime.workspace.publish import people_json, staging
 from civiltime.workspace.runs import RUN_ID, Run, list_run_ids, open_run
 from civiltime.workspace.shape import check_document
@@ -221,17 +221,12 @@ def _world(opened: Mapping[int, Run], seeds: Sequence[SeedEvidence]) -> World | 
 def _movement(
     path: Path, runset: str, judged: Sequence[JudgedSeed], policy: SealedPolicy
 ) -> Document:
-    before, table = read_certification(path, "2A-CT-003"), country_table_path(path)
+    before = read_certification(path, "2A-CT-003")
     if before["runset"] == runset:  # it is about to be replaced by what is compared with it
         raise CivilTimeError(
             "2A-CT-003", f"{path.name} is of the same runs; compare with one of other runs"
         )
-    try:
-        if sha256_file(table) != before["diagnostics"]["parquet_sha256"]:
-            raise CivilTimeError("2A-CT-003", f"{table.name} was changed after it was written")
-        rows = pl.read_parquet(table).filter("c_multi").to_dicts()
-    except OSError as error:
-        raise CivilTimeError("2A-CT-003", f"{table.name}: {error.strerror}") from None
+    rows = read_country_table(path, before, "2A-CT-003").filter("c_multi").to_dicts()
     now = country_table([j.evidence for j in judged], policy.rules).to_pylist()
     metrics = [seed["metrics"] for seed in before["seeds"].values() if seed["metrics"]]
     return {
@@ -266,10 +261,23 @@ def read_certification(path: Path, code: str = "2A-CT-004") -> Document:
     return {**document, "certification_sha256": claimed}
 
 
-def country_table_path(certification_path: Path) -> Path:
-    """The country table that lies beside a certification."""
-    name = certification_path.name.replace("_certification_", "_country_diagnostics_")
-    return certification_path.with_name(name).with_suffix(".parquet")
+def read_country_table(path: Path, document: Document, code: str = "2A-CT-004") -> pl.DataFrame:
+    """The country table beside a certification; :class:`CivilTimeError` (``code``) where it isn't.
+
+    The digest says that it is the certification's own table, not that it is a country table.
+    """
+    name = path.name.replace("_certification_", "_country_diagnostics_")
+    table = path.with_name(name).with_suffix(".parquet")
+    try:
+        raw = table.read_bytes()
+    except OSError as error:
+        raise CivilTimeError(code, f"{table.name}: {error.strerror}") from None
+    if sha256_bytes(raw) != document["diagnostics"]["parquet_sha256"]:
+        raise CivilTimeError(code, f"{table.name} was changed after it was written")
+    try:
+        return parse_country_table(raw, table.name)
+    except Invalid as finding:
+        raise CivilTimeError(code, finding.message) from None
 
 
 # ----------------------------------------------------------------------------- writing

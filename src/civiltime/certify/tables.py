@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from civiltime.certify.evidence import SeedEvidence
 from civiltime.certify.governance import Guesses
+from civiltime.errors import Invalid
 from civiltime.policy.certification import CertificationPolicy
-from civiltime.workspace.shape import arrow_schema
+from civiltime.workspace.shape import arrow_schema, check_columns
 
 SCHEMA = "segment2a_country_diagnostics"
 RATED = ("nudge", "tie_break", "singleton", "fallback", "override")
@@ -49,6 +52,26 @@ def country_rows(seed: SeedEvidence, policy: CertificationPolicy) -> list[dict[s
                 **{f"{kind}_rate": guesses[kind] / c.sites for kind in RATED},
             }
         )
+    return rows
+
+
+def parse_country_table(raw: bytes, name: str) -> pl.DataFrame:
+    """The rows of a country table as it was written.
+
+    Raises :class:`Invalid` where the bytes aren't Parquet, for a column that the table hasn't,
+    and for a value that no country has: none at all, or a number that isn't finite.
+    """
+    try:
+        found = pq.read_table(pa.BufferReader(raw))
+    except (pa.ArrowException, OSError) as error:
+        raise Invalid(f"{name} can't be read as Parquet: {error}") from None
+    check_columns(found.schema, SCHEMA, name)
+    rows = pl.DataFrame(found.select(arrow_schema(SCHEMA).names))
+    number = pl.selectors.float()
+    sound = rows.with_columns(pl.when(number.is_finite()).then(number))
+    for column in sound.iter_columns():
+        if column.null_count():
+            raise Invalid(f"{name}: column {column.name} lacks a value", column=column.name)
     return rows
 
 

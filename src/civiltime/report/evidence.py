@@ -8,7 +8,6 @@ that were certified.  A seed that can't be drawn is named with its reason.
 
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -19,14 +18,14 @@ from typing import Any
 
 import polars as pl
 
-from civiltime.certify.certify import country_table_path, read_certification
+from civiltime.certify.certify import read_certification, read_country_table
 from civiltime.consumers.read import open_site_timezones
 from civiltime.errors import CivilTimeError, Invalid
 from civiltime.report.world import Land, read_land
 from civiltime.states.context import read_report
 from civiltime.tzdb.tar import read_members
 from civiltime.workspace.config import Workspace
-from civiltime.workspace.digest import digest_folder, partition_hash, sha256_bytes, sha256_file
+from civiltime.workspace.digest import digest_folder, partition_hash, sha256_file
 from civiltime.workspace.runs import Run, open_run
 from civiltime.workspace.tables import table_files
 
@@ -67,7 +66,7 @@ def read_evidence(workspace: Workspace, certification_path: Path) -> Evidence:
     """
     document = read_certification(certification_path)
     notes: list[str] = []
-    countries = _countries(certification_path, document)
+    countries = read_country_table(certification_path, document)
     seeds: list[SeedSites] = []
     reports: dict[str, Mapping[str, Any]] = {}
     runs: list[Run] = []
@@ -89,24 +88,19 @@ def read_evidence(workspace: Workspace, certification_path: Path) -> Evidence:
         notes.append("Boundaries aren't drawn: no run has the boundaries that it sealed.")
     names = next((x for x in map(_names, runs) if x), {})
     return Evidence(
-        document, countries, tuple(seeds), land, names, reports, tuple(dict.fromkeys(notes))
+        document,
+        countries.with_columns(pl.col("seed").cast(pl.String)),
+        tuple(seeds),
+        land,
+        names,
+        reports,
+        tuple(dict.fromkeys(notes)),
     )
 
 
 def seed_order(document: Mapping[str, Any]) -> list[str]:
     """The seeds by number."""
     return sorted(document["seeds"], key=int)
-
-
-def _countries(path: Path, document: Mapping[str, Any]) -> pl.DataFrame:
-    table = country_table_path(path)
-    try:
-        raw = table.read_bytes()
-    except OSError as error:
-        raise CivilTimeError("2A-CT-004", f"{table.name}: {error.strerror}") from None
-    if sha256_bytes(raw) != document["diagnostics"]["parquet_sha256"]:
-        raise CivilTimeError("2A-CT-004", f"{table.name} was changed after it was written")
-    return pl.read_parquet(io.BytesIO(raw)).with_columns(pl.col("seed").cast(pl.String))
 
 
 def _seed_sites(seed: str, run: Run, certified: Mapping[str, Any]) -> SeedSites:
