@@ -59,7 +59,10 @@ def by_hand(lane: Lane, old: Path, new: Path) -> None:
 def test_a_pin_by_hand_is_not_what_was_agreed(lane: Lane) -> None:
     new = pinned(lane)
     by_hand(lane, lane.root / "runs/old.json", new)
-    assert lane.cli("authorities", "show").json["authorities"][0]["holds"]
+    (shown,) = lane.cli("authorities", "show").json["authorities"]
+    assert (shown["holds"], shown["agreed"]) == (True, False)
+    page = civiltime("authorities", "show", "-w", lane.root).out
+    assert "NOT AGREED: the governance ledger says" in page
     said = lane.candidate()
     assert said.error == "2A-S0-090"
     assert "the governance ledger says" in said.json["error"]["message"]

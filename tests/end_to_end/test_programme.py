@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import civiltime, sites
 from tests.end_to_end.governed import Lane
 
-from civiltime.workspace.digest import self_digest
+from civiltime.workspace.digest import self_digest, sha256_file
 from civiltime.workspace.publish import people_json
 
 CONTROL = "0" * 31 + "2"
@@ -155,6 +155,15 @@ def test_p0_needs_the_frozen_upstream(lane: Lane) -> None:
     (lane.root / "runs/1A.json").write_text("{}")
     assert standing(lane)["P0"]["closure"] == "unsound"
     refused(lane, "P1", "2A-PH-002", "1A's report isn't the one")
+
+
+def test_p0_takes_no_authority_that_was_pinned_by_hand(lane: Lane) -> None:
+    pin_authorities(lane)
+    report, said = lane.root / "runs/1A.json", lane.root / "authorities.yaml"
+    agreed = sha256_file(report)
+    report.write_text(json.dumps({"run_id": "ab" * 16, "other": 1}))
+    said.write_text(said.read_text("utf-8").replace(agreed, sha256_file(report)), "utf-8")
+    refused(lane, "P0", "2A-PH-001", "the governance ledger says")
 
 
 def test_without_certification_nothing_is_proved(lane: Lane) -> None:

@@ -56,21 +56,33 @@ def _figure(value: float | bool | None) -> str:
 
 @authorities.command("show")
 def show(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
-    """Show what is pinned, and whether it still holds."""
+    """Show what is pinned, and whether it still holds and is what was agreed."""
     from dataclasses import asdict
 
+    from civiltime.programme.agreed import agreed_pins
     from civiltime.programme.authorities import holds, read_pins
     from civiltime.workspace.config import find_workspace
 
     found = find_workspace(workspace)
     pins = read_pins(found).authorities
-    standing = {name: holds(found, pin) for name, pin in pins.items()}
+    agreed = agreed_pins(found)
+    unchanged = {name: holds(found, pin) for name, pin in pins.items()}
+    as_agreed = {
+        name: agreed.get(name, (pin.sha256_hex,))[0] == pin.sha256_hex for name, pin in pins.items()
+    }
     if as_json:
-        rows = [{**asdict(pin), "holds": standing[name]} for name, pin in pins.items()]
+        rows = [
+            {**asdict(pin), "holds": unchanged[name], "agreed": as_agreed[name]}
+            for name, pin in pins.items()
+        ]
         say_json({"authorities": rows})
         return
     for name, pin in pins.items():
-        say(f"{name}  {pin.posture}  {'holds' if standing[name] else 'CHANGED'}")
+        stands = "holds" if unchanged[name] else "CHANGED"
+        if not as_agreed[name]:
+            digest, who = agreed[name]
+            stands += f", NOT AGREED: {who} says {digest[:12]}…"
+        say(f"{name}  {pin.posture}  {stands}")
         say(f"    report  {pin.report}\n    sha256  {pin.sha256_hex}\n    run     {pin.run_id}")
     if not pins:
         say("no authority is pinned")

@@ -29,6 +29,20 @@ def agreed_pins(workspace: Workspace) -> dict[str, tuple[str, str]]:
     return found
 
 
+def require_agreed(workspace: Workspace, pinned: Mapping[str, str]) -> None:
+    """:class:`Invalid` unless every agreed authority is pinned (name -> SHA-256) as agreed."""
+    for name, (digest, who) in agreed_pins(workspace).items():
+        present = pinned.get(name)
+        if present != digest:
+            raise Invalid(
+                f"{name}: authorities.yaml pins {f'{present[:12]}…' if present else 'nothing'}, "
+                f"{who} says {digest[:12]}…; only an approved reopen pins another report",
+                authority=name,
+                actual=present,
+                agreed=digest,
+            )
+
+
 def _last_words(records: Iterable[Record]) -> dict[str, str]:
     """What the ledger pinned each authority to: at first, or by an approval that was used."""
     found: dict[str, str] = {}

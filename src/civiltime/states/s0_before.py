@@ -20,7 +20,7 @@ from civiltime.policy.overrides import (
     require_known,
     require_unique,
 )
-from civiltime.programme.agreed import agreed_pins
+from civiltime.programme.agreed import require_agreed
 from civiltime.reference import tz_world
 from civiltime.states.context import SealedInput
 from civiltime.states.state import Work
@@ -284,16 +284,7 @@ def authorities_frozen(work: Gate) -> None:
                 authority=name,
                 actual=actual,
             )
-    for name, (digest, who) in agreed_pins(work.ctx.run.workspace).items():
-        present = pinned[name]["sha256_hex"] if name in pinned else None
-        if present != digest:
-            raise Invalid(
-                f"{name}: authorities.yaml pins {f'{present[:12]}…' if present else 'nothing'}, "
-                f"{who} says {digest[:12]}…; only an approved reopen pins another report",
-                authority=name,
-                actual=present,
-                agreed=digest,
-            )
+    require_agreed(work.ctx.run.workspace, {n: a["sha256_hex"] for n, a in pinned.items()})
     work.checks["authorities"] = {
         name: {"posture": a["posture"], "run_id": a["run_id"], "sha256_hex": a["sha256_hex"]}
         for name, a in pinned.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from civiltime.policy.certification import CertificationPolicy, parse_certification_policy
+from civiltime.programme.agreed import require_agreed
 from civiltime.programme.authorities import POSTURES, holds, read_pins
 from civiltime.programme.phases.condition import Condition, Phase, Proof
 from civiltime.programme.phases.dossier import Dossier, OpenError
@@ -13,13 +14,14 @@ AXES = ("structure", "governance", "realism")
 
 
 def authorities_hold(dossier: Dossier) -> Proof:
-    """Both upstream authorities are pinned, and are what was pinned."""
+    """Both upstream authorities are pinned as agreed, and are what was pinned."""
     workspace, pins = dossier.workspace, read_pins(dossier.workspace).authorities
     for name, posture in POSTURES.items():
         if name not in pins:
             raise OpenError(f"{name} isn't pinned; civiltime authorities pin {name} REPORT")
         if pins[name].posture != posture or not holds(workspace, pins[name]):
             raise OpenError(f"{name}'s report isn't the one that was pinned as {posture}")
+    require_agreed(workspace, {name: pin.sha256_hex for name, pin in pins.items()})
     files = [workspace.root / pin.report for pin in pins.values()]
     said = ", ".join(f"{name} {pins[name].posture}" for name in POSTURES)
     return Proof(said, [workspace.path("authorities"), *files])
