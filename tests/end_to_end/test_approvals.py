@@ -104,7 +104,21 @@ def test_a_key_that_isnt_listed_approves_nothing(frozen: Lane) -> None:
     refused_approval(frozen, "2A-GV-021", frozen.ask_reopen(), "Ana")
 
 
-@pytest.mark.parametrize("name", ["Ben", "ben", " BEN ", "\uff22\uff45\uff4e"])
+SPELLINGS = {
+    "itself": "Ben",
+    "lower case": "ben",
+    "blanks": " BEN ",
+    "full width": "\uff22\uff45\uff4e",
+    "no-width blank": "B\u200ben",
+    "soft hyphen": "Be\u00adn",
+    "accent": "B\u00e9n",
+    "dots": "B.e.n.",
+    "Cyrillic letters": "\u0412\u0435n",
+    "Greek capitals": "\u0392\u0395\u039d",
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS.values(), ids=SPELLINGS)
 def test_nobody_approves_their_own_request(frozen: Lane, name: str) -> None:
     refused_approval(frozen, "2A-GV-023", frozen.ask_reopen(requester=name))
 

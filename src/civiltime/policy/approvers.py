@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 NAME = "approvers.yaml"
 Scope = Literal["reopen", "exception", "waiver", "authority"]
 SCOPES: tuple[Scope, ...] = ("reopen", "exception", "waiver", "authority")
+_LOOK_ALIKE = str.maketrans(
+    "АВЕКМНОРСТХІЈЅаеорсухіјѕԁһӏԛԝѵΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορυχ",
+    "ABEKMHOPCTXIJSaeopcyxijsdhlqwvABEZHIKMNOPTYXaikvopux",
+)
+"""Cyrillic and Greek letters that are drawn as Latin ones (after Unicode TS 39, confusables)."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,16 @@ def read_public_key(pem: str) -> SSlibKey:
 
 
 def same_person(one: str, other: str) -> bool:
-    """Whether two names are the same, case, blanks and ways of writing a letter aside."""
-    return _folded(one) == _folded(other)
+    """Whether two names read the same: case, blanks, marks, accents and look-alikes aside."""
+    return _letters(one) == _letters(other) or _drawn(one) == _drawn(other)
 
 
-def _folded(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+def _letters(name: str) -> str:
+    """A name's letters and digits, without case and accents."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(c for c in unicodedata.normalize("NFKD", folded) if c.isalnum())
+
+
+def _drawn(name: str) -> str:
+    """The same as it is drawn, each look-alike a Latin letter."""
+    return _letters(unicodedata.normalize("NFKC", name).translate(_LOOK_ALIKE))
