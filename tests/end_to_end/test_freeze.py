@@ -169,6 +169,22 @@ def test_a_freeze_uses_up_the_exceptions_it_rests_on(lane: Lane) -> None:
 # ----------------------------------------------------------------------- the frozen lane
 
 
+@pytest.mark.parametrize("data", [False, True], ids=["its receipt alone", "with altered data"])
+def test_a_run_planted_in_a_frozen_lane_is_a_new_candidate(frozen: Lane, data: bool) -> None:
+    planted = "f" * 32
+    receipt = json.loads((frozen.folder / "run_receipt.json").read_bytes()) | {"run_id": planted}
+    del receipt["receipt_sha256"]
+    folder = frozen.folder.with_name(planted)
+    if data:
+        shutil.copytree(frozen.folder, folder)
+        (table,) = (folder / "data").glob("**/site_timezones/**/*.parquet")
+        table.unlink()
+    folder.mkdir(exist_ok=True)
+    sound = {**receipt, "receipt_sha256": self_digest(receipt)}
+    (folder / "run_receipt.json").write_bytes(people_json(sound))
+    assert frozen.cli("run", "--seed", "42", "--run-id", planted).error == "2A-GV-040"
+
+
 def test_a_frozen_lane_still_repeats_the_runs_it_has(frozen: Lane) -> None:
     said = frozen.run()
     assert said.code == 0, said.err
