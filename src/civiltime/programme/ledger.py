@@ -65,6 +65,8 @@ def parse_ledger(raw: bytes) -> tuple[Record, ...]:
                 raise Invalid("it isn't as it was written")
             if (record.sequence, record.previous_sha256_hex) != (number, previous):
                 raise Invalid("it doesn't follow the line before")
+            if (missing := _missing(record)) is not None:
+                raise Invalid(f"it doesn't say its {missing}")
         except (ValueError, RecursionError) as error:
             raise CivilTimeError(
                 "2A-GV-030", f"governance.jsonl, line {number}: {error}", {"line": number}
@@ -72,6 +74,15 @@ def parse_ledger(raw: bytes) -> tuple[Record, ...]:
         records.append(record)
         previous = claimed
     return tuple(records)
+
+
+def _missing(record: Record) -> str | None:
+    """What a use must say to be of any use, and doesn't."""
+    if record.event != "used":
+        return None
+    wanted = "report_sha256_hex" if record.act.startswith("pin ") else "knobs"
+    needs_none = record.act in {"exception", "waiver"}
+    return None if needs_none or wanted in record.detail else wanted
 
 
 def read_ledger(workspace: Workspace) -> tuple[Record, ...]:
