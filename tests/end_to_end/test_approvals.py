@@ -382,3 +382,12 @@ def test_a_new_key_is_for_its_owner_alone_and_never_in_a_workspace(
     for folder in (lane.root, lane.root / "config" / "keys"):
         refused(lane.root, "2A-GV-001", "keys", "generate", "--out", folder, "--name", "Eve")
     refused(lane.root, "2A-GV-001", "keys", "generate", "--out", tmp_path, "--name", "/..")
+
+
+def test_a_link_that_leads_to_itself_is_no_evidence_and_no_place_for_keys(frozen: Lane) -> None:
+    loop = frozen.root / "loop"
+    loop.symlink_to(loop)
+    assert frozen.cli("authorities", "pin", "1B", loop).error == "2A-GV-051"
+    assert frozen.cli("perf", "hotspots", loop).error == "2A-PF-004"
+    assert frozen.cli("freeze", loop).error == "2A-GV-042"
+    assert frozen.cli("keys", "generate", "--out", loop, "--name", "Eve").error == "2A-GV-001"

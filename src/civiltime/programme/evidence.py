@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from civiltime.errors import CivilTimeError
@@ -17,9 +18,10 @@ def named(workspace: Workspace, path: Path, code: str = "2A-GV-011") -> tuple[st
     below the workspace, links resolved: ``code``.
     """
     root = workspace.root.resolve()
-    for found in (path.resolve(), (root / path).resolve()):
-        if found.is_file() and found.is_relative_to(root):
-            return found.relative_to(root).as_posix(), sha256_file(found)
+    with suppress(RuntimeError):  # a link that leads to itself
+        for found in (path.resolve(), (root / path).resolve()):
+            if found.is_file() and found.is_relative_to(root):
+                return found.relative_to(root).as_posix(), sha256_file(found)
     raise CivilTimeError(
         code, f"{path} is not a file of the workspace {workspace.root}", {"path": str(path)}
     )

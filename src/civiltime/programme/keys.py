@@ -100,7 +100,10 @@ def load_signer(path: Path) -> CryptoSigner:
 
 def _require_outside(path: Path) -> None:
     """No workspace holds the path, links resolved."""
-    resolved = path.resolve()
+    try:
+        resolved = path.resolve()
+    except RuntimeError:
+        raise _unusable(f"{path} is a link that leads to itself", path) from None
     for folder in (resolved, *resolved.parents):
         if (folder / CONFIG_NAME).is_file():
             raise _unusable(f"{path} lies in the workspace {folder}", path)
