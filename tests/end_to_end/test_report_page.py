@@ -155,6 +155,22 @@ def test_the_other_tables_are_the_certifications(bad: Report) -> None:
         a["verdict"] for a in document["movement"]["axes"]
     ]
     assert "which was PASS B+" in page.said("stability")
+    moved = document["movement"]
+    for place, entry in enumerate(moved["distributions"]):
+        names = ("mean_baseline", "mean", "wasserstein", "ks", "n_baseline", "n", "ks_p_value")
+        row = page.rows("stability", 2)[place]
+        assert row[0] == entry["measure"].replace("_", " ")
+        found = [number(cell) for cell in row[1:]]
+        assert found == pytest.approx([entry[name] for name in names], abs=5.1e-4)
+    (lift,) = page.rows("stability", 3)
+    names = ("lift_pp", "n_baseline", "n", "z", "p_value")
+    found = [number(cell) for cell in lift]
+    assert found == pytest.approx([moved["coverage"][name] for name in names], abs=5.1e-4)
+    (gini,) = page.rows("stability", 4)
+    found = [number(cell) for cell in gini]
+    assert found == pytest.approx(
+        [moved["gini_top1"][n] for n in ("baseline", "value")], abs=5.1e-4
+    )
     assert [r[0] for r in page.rows("performance")] == ["S0", "S1", "S2", "S3", "S4", "S5", "all"]
 
 

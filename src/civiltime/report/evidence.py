@@ -77,7 +77,7 @@ def read_evidence(workspace: Workspace, certification_path: Path) -> Evidence:
             notes.append(f"Seed {seed} isn't drawn, for it wasn't scored: {entry['reason']}.")
             continue
         try:
-            run = open_run(workspace, entry["run_id"])
+            run = open_run(workspace, str(entry["run_id"]))
             runs.append(run)
             reports[seed] = _run_reports(run)
             seeds.append(_seed_sites(seed, run, inputs.get(seed, {})))

@@ -75,7 +75,8 @@ def _asked(gates: Any, css: str) -> str:
     worst = max(values) if direction == "at_most" else min(values)
     name, limit = ("B", gates[0]["b"]) if css == "fail" else ("B+", gates[0]["b_plus"])
     asks = "at most" if direction == "at_most" else "at least"
-    return f"{figure(worst)}, where {name} asks for {asks} {threshold(limit)}"
+    said = figure(worst) + " at worst" * (len({figure(v) for v in values}) > 1)
+    return f"{said}, where {name} asks for {asks} {threshold(limit)}"
 
 
 def _where(here: Mapping[str, Any], seeds: Sequence[str]) -> str:

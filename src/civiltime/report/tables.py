@@ -19,7 +19,7 @@ from civiltime.report.wording import (
     words,
 )
 
-FIRST = ("measure", "seed", "id", "country", "scope", "sites")
+FIRST = ("seed", "id", "country", "scope", "sites")
 """Columns that open a table of records; the others keep their order."""
 AXES = ("structure", "governance", "realism", "stability")
 ROWS = 400
@@ -252,7 +252,10 @@ def performance(evidence: Evidence) -> Table:
 
 
 def movement(found: Mapping[str, Any]) -> list[tuple[str, Table]]:
-    """Against the baseline: gates, distributions, coverage and concentration, each named."""
+    """Against the baseline: gates, distributions, coverage and concentration, each named.
+
+    How far something moved stands before how sure that is.
+    """
     axes = [
         (
             str(a.get("title") or words(str(a["axis"]))),
@@ -263,17 +266,31 @@ def movement(found: Mapping[str, Any]) -> list[tuple[str, Table]]:
         )
         for a in found.get("axes") or ()
     ]
-    measured = [{**d, "measure": words(d["measure"])} for d in found.get("distributions") or ()]
-    parts = [
-        ("Gates", _table(("gate", "was", "is", "change", "verdict"), axes, left=(0, 4))),
-        ("Distributions over the countries of C_multi", records(measured)),
+    parts = [("Gates", _table(("gate", "was", "is", "change", "verdict"), axes, left=(0, 4)))]
+    measured = [
+        (
+            words(d["measure"]),
+            figure(d["mean_baseline"]),
+            figure(d["mean"]),
+            figure(d["wasserstein"]),
+            figure(d["ks"]),
+            figure(d["n_baseline"]),
+            figure(d["n"]),
+            figure(d["ks_p_value"]),
+        )
+        for d in found.get("distributions") or ()
     ]
-    for key, title in (
-        ("coverage", "Countries of C_multi with two zones or more"),
-        ("gini_top1", "Gini's coefficient of the leading zones' shares"),
-    ):
-        if found.get(key):
-            parts.append((title, records([found[key]])))
+    head = ("measure", "mean was", "is", "Wasserstein", "KS", "countries were", "are", "p of KS")
+    parts.append(("Distributions over the countries of C_multi", _table(head, measured, left=(0,))))
+    if lift := found.get("coverage"):
+        names = ("lift_pp", "n_baseline", "n", "z", "p_value")
+        row = tuple(figure(lift[name]) for name in names)
+        head = ("lift in percentage points", "countries were", "are", "z", "p")
+        parts.append(("Countries of C_multi with two zones or more", _table(head, [row])))
+    if gini := found.get("gini_top1"):
+        row = (figure(gini["baseline"]), figure(gini["value"]))
+        title = "Gini's coefficient of the leading zones' shares"
+        parts.append((title, _table(("was", "is"), [row])))
     return [(title, table) for title, table in parts if table.rows]
 
 

@@ -45,7 +45,7 @@ def test_nothing_stands_in_the_way_of_b_plus() -> None:
 
 def test_the_worst_seed_is_told_for_all() -> None:
     document = certification(s7=gate(0.95, "FAIL"), s42=gate(0.97, "FAIL"))
-    detail = "0.970, where B asks for at most 0.92"
+    detail = "0.970 at worst, where B asks for at most 0.92"
     assert reasons(document) == [Reason("fail", TITLE, detail, "all seeds")]
 
 
@@ -54,7 +54,7 @@ def test_only_what_decides_is_told() -> None:
     document["gates"] = [gate(0.85, "B", title="Spread over the seeds")]
     assert [(r.css, r.where) for r in reasons(document)] == [("fail", "seed 42")]
     document = certification(s7=gate(0.85, "B"), s42=gate(0.7, "B+"), s101=gate(0.9, "B"))
-    detail = "0.900, where B+ asks for at most 0.8"
+    detail = "0.900 at worst, where B+ asks for at most 0.8"
     assert reasons(document) == [Reason("b", TITLE, detail, "seeds 7, 101")]
 
 
@@ -62,6 +62,11 @@ def test_a_seed_that_was_not_scored_comes_first() -> None:
     document = certification(s7=gate(0.97, "FAIL"), s42=None)
     assert [r.title for r in reasons(document)] == ["Seed 42 wasn't scored", TITLE]
     assert [c.reason for c in seed_cards(document)] == ["misses 1 of 1 gates", "no run"]
+
+
+def test_what_all_seeds_score_is_not_called_the_worst() -> None:
+    (found,) = reasons(certification(s7=gate(0.97, "FAIL"), s42=gate(0.97, "FAIL")))
+    assert found.detail == "0.970, where B asks for at most 0.92"
 
 
 def test_a_figure_that_is_not_there() -> None:
