@@ -6,8 +6,11 @@ No test asserts a speed: a change that helps or harms is written into a real sit
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 import sys
+import time
 from copy import deepcopy
 from pathlib import Path
 
@@ -15,13 +18,15 @@ import pytest
 from tests.conftest import SEED, SITES_CSV, Said, civiltime
 from tests.end_to_end.governed import LATER, REQUESTER, Lane
 
+from civiltime.cli.perf import TERMINATED
 from civiltime.consumers.verify import STATES
 from civiltime.performance.artefacts import evidence, write_artefact
 from civiltime.performance.budgets import open_budgets
 from civiltime.performance.compare import compare
 from civiltime.performance.sitting import medians
 from civiltime.workspace.config import open_workspace
-from civiltime.workspace.digest import digest_folder, partition_hash, sha256_file
+from civiltime.workspace.digest import digest_folder, partition_hash, self_digest, sha256_file
+from civiltime.workspace.publish import people_json
 
 SLOW = """\
 semver: 1.0.0
@@ -245,6 +250,26 @@ def test_a_build_that_cannot_run_is_refused(lane: Lane) -> None:
     assert said.error == "2A-PF-006"
 
 
+def test_a_sitting_that_is_ended_leaves_nothing_behind(lane: Lane, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    builds: list[str | Path] = ["--baseline", BUILD, "--candidate", BUILD]
+    command = [BUILD / "civiltime", "perf", "compare", *builds]
+    process = subprocess.Popen(
+        [*command, "--run", lane.run_id, "-w", lane.root],
+        env={**os.environ, "TMPDIR": str(scratch)},
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        deadline = time.monotonic() + 60
+        while not list(scratch.glob("civiltime-cost-*/stdout")):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.terminate()
+        assert process.wait(30) == TERMINATED
+    assert not list(scratch.iterdir())
+
+
 # -------------------------------------------------------------------- baseline, hotspots
 
 
@@ -380,6 +405,17 @@ def test_a_certification_of_another_run_is_refused(sat: Lane) -> None:
         "perf", "lock", other, "--baseline", baseline(sat), "--certification", sat.certification
     )
     assert said.error == "2A-PF-008"
+
+
+def test_a_certification_that_its_run_does_not_give_holds_the_lock(sat: Lane) -> None:
+    document = json.loads(sat.certification.read_bytes())
+    del document["certification_sha256"]
+    for gate in document["seeds"]["42"]["gates"]:
+        gate["band"] = "B+"
+    sound = {**document, "certification_sha256": self_digest(document)}
+    sat.certification.write_bytes(people_json(sound))
+    assert held(locked(sat, "--comparison", improved(sat))) == {"structural_all_pass"}
+    assert not list(sat.reports.glob("segment2a_popt4*"))
 
 
 def test_a_baseline_of_another_upstream_is_refused(sat: Lane) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 HOLD = 3
 """The exit status where a comparison or a lock is held."""
+TERMINATED = 128 + signal.SIGTERM
+"""The exit status of a sitting that was ended, as a shell shows it."""
 SHOWN = {"wall_ms": "wall ms", "cpu_ms": "CPU ms", "peak_rss_bytes": "peak MB"}
 """The measures as a table shows them."""
 
@@ -157,9 +162,10 @@ def compare(
     progress = Progress(quiet=as_json)
     if baseline and candidate and run and not timings:
         builds: dict[Side, Path] = {"baseline": baseline, "candidate": candidate}
-        document, path = measure(
-            found, run, builds, target or "total", rounds, witness or (), progress
-        )
+        with _tidily_ended():
+            document, path = measure(
+                found, run, builds, target or "total", rounds, witness or (), progress
+            )
     elif timings and len(timings) == 2 and not (baseline or candidate or run):
         document, path = rejudge(found, timings[0], timings[1], target)
     else:
@@ -180,6 +186,20 @@ def compare(
             say(f"{side}: {found.root / document[side]['path']}")
     if document["decision"] == "HOLD":
         raise typer.Exit(HOLD)
+
+
+@contextmanager
+def _tidily_ended() -> Iterator[None]:
+    """A sitting that is ended by SIGTERM takes its copy of the workspace with it."""
+
+    def end(_signal: int, _frame: object) -> None:
+        raise SystemExit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @app.command("lock")

@@ -12,13 +12,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from civiltime.consumers.verify import STATES
 from civiltime.errors import CivilTimeError, Invalid
@@ -125,11 +126,10 @@ def execute(bench: Bench, *arguments: str) -> Ended:
     with tempfile.TemporaryDirectory(prefix="civiltime-cost-") as folder:
         written, out = Path(folder) / "cost.json", Path(folder) / "stdout"
         with out.open("wb") as stream:
-            subprocess.run(  # the build that the user named
-                [sys.executable, "-I", "-S", stopwatch.__file__, written, *command],
-                stdout=stream,
-                cwd=root,
-                check=True,
+            _run_all_of_it(
+                [sys.executable, "-I", "-S", stopwatch.__file__, str(written), *command],
+                stream,
+                root,
             )
         cost, said = json.loads(written.read_bytes()), out.read_bytes()
     if "error" in cost:
@@ -141,6 +141,18 @@ def execute(bench: Bench, *arguments: str) -> Ended:
         document = {}
     status = cost.pop("status")
     return Ended(status, cost, document if isinstance(document, dict) else {})
+
+
+def _run_all_of_it(command: list[str], stdout: BinaryIO, cwd: Path) -> None:
+    """Run a command that starts another; when this is interrupted, neither lives on."""
+    with subprocess.Popen(command, stdout=stdout, cwd=cwd, process_group=0) as process:
+        try:
+            status = process.wait()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if status:
+        raise subprocess.CalledProcessError(status, command)
 
 
 def require_ended(bench: Bench, ended: Ended, command: str, *statuses: int) -> None:

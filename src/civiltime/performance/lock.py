@@ -4,7 +4,8 @@ The law (specification 5.7): ``GREEN_LOCKED`` needs all of these:
 
 1. *runtime_material*: the paired comparison of this run is a GO, the wall time of its whole chain
    is less by more than the margin, and its candidate published what the run did;
-2. *structural_all_pass*: everything on the disk verifies, and every structural gate holds;
+2. *structural_all_pass*: everything on the disk verifies, every structural gate holds, and a
+   certification that is given is what scoring its runs again gives;
 3. *governance_no_regression*: no governance gate fails, and neither the fallback nor the override
    rate is greater than that of the baseline run;
 4. *budget*: no budget is open; one that a waiver accepts is named.
@@ -29,6 +30,7 @@ from civiltime.performance.compare import Condition, budget_condition, condition
 from civiltime.performance.judge import LOCK, read_comparison
 from civiltime.programme.decisions import ApprovedWaiver, approved_waivers
 from civiltime.programme.evidence import named
+from civiltime.programme.phases.dossier import OpenError, Scores
 from civiltime.workspace.clock import now_utc
 from civiltime.workspace.config import Workspace
 from civiltime.workspace.digest import digest_folder, partition_hash
@@ -69,7 +71,7 @@ def lock(
     outputs = partition_hash(digest_folder(run.folder / "data"))
     conditions = [
         runtime_material(compared, run.id, outputs),
-        structural_all_pass(verification, certified),
+        structural_all_pass(verification, certified, _unproved(workspace, certification_name)),
         governance_no_regression(
             certified, rates(run), rates(open_run(workspace, before["run_id"]))
         ),
@@ -141,10 +143,12 @@ def runtime_material(compared: Document | None, run_id: str, outputs: str) -> Co
     return condition("runtime_material", problems, figures)
 
 
-def structural_all_pass(verification: Verification, certified: Document) -> Condition:
-    """Everything on the disk verifies, and every structural gate of every seed holds."""
+def structural_all_pass(
+    verification: Verification, certified: Document, unproved: Sequence[str] = ()
+) -> Condition:
+    """Everything on the disk verifies, every structural gate holds, and scoring again says so."""
     problems = [f"{f.code} {f.message}" for f in verification.findings[:3]]
-    problems += _failing(certified, "structure")
+    problems += [*unproved, *_failing(certified, "structure")]
     proof = f"{verification.files_verified} files verify, every structural gate holds"
     return condition("structural_all_pass", problems, proof)
 
@@ -191,6 +195,17 @@ def _certification(
     if document["seeds"].get(seed, {}).get("run_id") != run.id:
         raise _unrelated(f"{name} doesn't certify run {run.id}")
     return document, evidence(name, digest)
+
+
+def _unproved(workspace: Workspace, certification: Evidence | None) -> list[str]:
+    """Why a certification isn't what scoring its runs again gives; nothing where it is."""
+    if certification is None:
+        return []
+    try:
+        Scores(workspace).proved(workspace.root / certification["path"])
+    except OpenError as why:
+        return [str(why)]
+    return []
 
 
 def _unrelated(why: str) -> CivilTimeError:
