@@ -190,7 +190,7 @@ def one_line(over_all: str, judged: Sequence[JudgedSeed], spread: Sequence[Stabi
             "all seeds" if len(on) == len(seeds) else f"seed{'s' * (len(on) > 1)} {', '.join(on)}"
         )
         parts.append(f"{', '.join(gates)} on {where}")
-    apart = [s.metric for s in spread if s.judged.band == "FAIL"]
+    apart = [s.metric for s in spread if s.values and s.judged.band == "FAIL"]
     parts += [f"{metric} differs too much between seeds" for metric in apart]
     return f"{over_all}: {'; '.join(parts)}"
 

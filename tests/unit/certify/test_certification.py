@@ -131,6 +131,7 @@ def test_without_any_seed_that_can_be_scored_there_still_is_a_certification() ->
     assert {e["verdict"] for e in document["seeds"].values()} == {"FAIL_REALISM"}
     assert document["inputs"] == document["coupling"] == document["hotspots"] == []
     assert {r["ceiling"] for r in document["attainability"] if r["gate"].startswith("c_")} == {None}
+    assert "between seeds" not in document["one_line"], "nothing was measured that could differ"
 
 
 def test_one_gate_at_b_makes_the_set_b() -> None:
