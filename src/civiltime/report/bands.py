@@ -175,7 +175,7 @@ def _cumulative(
     full = Scale("linear", 0.0, 1.0, box.height)
     lines = []
     for steps, dash, words, dy in (
-        (every, [6, 3], "all countries", -7),
+        (every, [6, 3], "all countries", -11),
         (several, [1, 0], "countries with several zones", 15),
     ):
         points = [(x.low, 0.0), *steps.select("distinct", "share").rows()]
