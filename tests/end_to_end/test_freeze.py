@@ -166,6 +166,30 @@ def test_a_freeze_uses_up_the_exceptions_it_rests_on(lane: Lane) -> None:
     assert approved_exceptions(workspace, "2098-01-01T00:00:00.000000Z") == []
 
 
+@pytest.mark.parametrize("target", [".", "/", "", "..", "none.json", "civiltime.toml"])
+def test_triage_of_what_is_neither_run_nor_certification_is_refused(
+    lane: Lane, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(lane.root)
+    assert civiltime("triage", target, "-w", lane.root, "--json").error == "2A-CT-004"
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [[], [{}], [{"code": -1}], [{"code": "2A-S1-090"}]],
+    ids=["none", "empty", "no", "cut"],
+)
+def test_triage_of_a_failure_that_no_state_wrote_is_refused(
+    lane: Lane, errors: list[dict[str, Any]]
+) -> None:
+    (path,) = lane.folder.glob("reports/layer1/2A/state=S1/**/*_run_report.json")
+    report = json.loads(path.read_bytes()) | {"status": "fail", "errors": errors}
+    del report["report_sha256"]
+    path.write_bytes(people_json({**report, "report_sha256": self_digest(report)}))
+    said = civiltime("triage", lane.run_id, "-w", lane.root, "--json")
+    assert (said.code, said.error) == (1, "2A-WS-012")
+
+
 # ----------------------------------------------------------------------- the frozen lane
 
 

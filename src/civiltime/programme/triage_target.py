@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from civiltime.certify.certify import read_certification
 from civiltime.consumers.verify import STATES, verify_run
@@ -32,7 +35,7 @@ def triage(workspace: Workspace, target: str) -> tuple[str, list[Triaged]]:
         run = open_run(workspace, target)
         return f"run {run.id}, seed {run.receipt.seed}", _run(run)
     path = Path(target)
-    if not path.is_file():
+    if path.name and not path.is_file():
         path = workspace.path("segment2a_certification", runset="any").with_name(path.name)
     document = read_certification(path)
     return f"{path.name}: {document['verdict']}", triage_certification(document)
@@ -56,5 +59,14 @@ def _run(run: Run) -> list[Triaged]:
             message = f"{where} was changed after it was written"
             raise CivilTimeError("2A-WS-012", message, {"run_id": run.id})
         if report["status"] != "pass":
-            return triage_report(report)
+            return _failed(report, where)
     return triage_findings(verify_run(run).findings)
+
+
+def _failed(report: Mapping[str, Any], where: str) -> list[Triaged]:
+    """What a failed report says; 2A-WS-012 where no state wrote that, whatever its digest."""
+    with suppress(LookupError, TypeError, AttributeError):
+        if found := triage_report(report):
+            return found
+    message = f"{where} says that its state failed, and not how"
+    raise CivilTimeError("2A-WS-012", message, {"run_id": report["run_id"]})
