@@ -280,8 +280,9 @@ def movement(found: Mapping[str, Any]) -> list[tuple[str, Table]]:
         )
         for d in found.get("distributions") or ()
     ]
-    head = ("measure", "mean was", "is", "Wasserstein", "KS", "countries were", "are", "p of KS")
-    parts.append(("Distributions over the countries of C_multi", _table(head, measured, left=(0,))))
+    moments = ("measure", "mean was", "is", "Wasserstein", "KS", "countries were", "are", "p of KS")
+    title = "Distributions over the countries of C_multi"
+    parts.append((title, _table(moments, measured, left=(0,))))
     if lift := found.get("coverage"):
         names = ("lift_pp", "n_baseline", "n", "z", "p_value")
         row = tuple(figure(lift[name]) for name in names)
