@@ -21,6 +21,11 @@ import shapely
 from scipy import stats
 from tests.end_to_end.certified_world import LANE, SEEDS, SITES, World
 
+from civiltime.errors import CivilTimeError
+from civiltime.report.evidence import Evidence
+from civiltime.report.plots import Plot, draw_plots
+from civiltime.report.write import write_report
+from civiltime.workspace.config import find_workspace
 from civiltime.workspace.digest import self_digest, sha256_file
 from civiltime.workspace.publish import people_json
 
@@ -323,6 +328,26 @@ def test_a_page_of_another_certification_doesnt_stay(world: World) -> None:
     assert all(p.is_file() for p in drawn)  # the same bytes: the page shows them
     world.certify("--baseline", baseline)
     assert not any(p.exists() for p in drawn)
+
+
+def test_a_page_of_a_certification_that_is_replaced_meanwhile_isnt_written(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    baseline = path_of(world, world.certify("--runs", world.named("collapsed")).json)
+    path = path_of(world, world.certify().json)
+
+    def certified_meanwhile(evidence: Evidence) -> tuple[Plot, ...]:
+        assert world.certify("--baseline", baseline).code == 0
+        return draw_plots(evidence)
+
+    monkeypatch.setattr("civiltime.report.write.draw_plots", certified_meanwhile)
+    with pytest.raises(CivilTimeError, match="certified again while it was drawn") as caught:
+        write_report(find_workspace(world.root), path)
+    assert caught.value.code == "2A-CT-004"
+    assert not path.with_suffix(".html").exists()
+    assert not list(path.parent.glob("plots/*"))
+    monkeypatch.undo()
+    assert world.cli("report", path).code == 0
 
 
 def test_the_movement_is_shown(world: World) -> None:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -89,6 +90,20 @@ class Rerun:
         )
         assert {r["state"] for r in reports if "kept" in r} == plan.kept.keys()
         return {r["state"] for r in reports if "kept" not in r}
+
+    def from_nothing(self, folder: Path) -> dict[str, bytes]:
+        """What the chain publishes from the receipt alone, in a copy without lane and cache."""
+        lane, cache = self.run.workspace.lane_root, self.run.workspace.cache
+        shutil.copytree(
+            self.small.root,
+            folder,
+            ignore=lambda at, names: [n for n in names if Path(at, n) in {lane, cache}],
+        )
+        fresh = Rerun(Small(folder), {})
+        fresh.small.folder.mkdir(parents=True)
+        shutil.copy(self.run.path("run_receipt"), fresh.small.folder)
+        run_chain(fresh.run, states=self.states)
+        return fresh.data()
 
 
 def raise_version(it: Rerun, state: str) -> set[str]:
@@ -176,7 +191,8 @@ change = st.tuples(st.sampled_from(CHANGES), st.sampled_from(IDS))
 )
 @given(st.lists(st.lists(change, max_size=2), min_size=1, max_size=2))
 def test_a_progressive_rerun_is_a_full_one(
-    small_run: Small, sequences: list[list[tuple[Callable[[Rerun, str], set[str]], str]]]
+    small_run: Small,
+    sequences: list[list[tuple[Callable[[Rerun, str], set[str]], str]]],
 ) -> None:
     it = Rerun(small_run, {})
     run_chain(it.run)
@@ -189,6 +205,8 @@ def test_a_progressive_rerun_is_a_full_one(
         assert it.rerun() == matrix(wanted)
         assert it.data() == it.reference
         assert it.planned() == set(), "once done, nothing is left to do"
+    with TemporaryDirectory() as folder:
+        assert it.from_nothing(Path(folder) / "fresh") == it.data()
 
 
 @pytest.mark.parametrize("state", IDS)

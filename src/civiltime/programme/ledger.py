@@ -124,12 +124,19 @@ class Ledger:
 
 
 @contextmanager
-def writing(workspace: Workspace) -> Iterator[Ledger]:
-    """Hold the lane's lock and its ledger; a dead process's lock is free."""
+def lane_locked(workspace: Workspace) -> Iterator[None]:
+    """Hold the lane's lock, and clean what a killed writer left; a dead process's lock is free."""
     folder = workspace.path("governance_ledger").parent
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / LOCK):
         clean_temporaries(folder)
+        yield
+
+
+@contextmanager
+def writing(workspace: Workspace) -> Iterator[Ledger]:
+    """Hold the lane's lock and its ledger."""
+    with lane_locked(workspace):
         yield Ledger(workspace)
 
 
