@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -400,6 +401,30 @@ def test_a_baseline_that_isnt_as_it_was_written_is_refused(world: World) -> None
     refused("Is a directory", path.parent)
     refused("run_receipt", world.run_folder(world.ids["stratified"][42]) / "run_receipt.json")
     assert world.certify("--baseline", path).code == 0
+
+
+def test_a_certification_of_another_form_is_refused_whatever_digest_it_bears(world: World) -> None:
+    baseline = path_of(world, world.certify("--runs", world.named("collapsed")).json)
+    path = path_of(world, world.certify("--baseline", baseline).json)
+    sound = json.loads(path.read_bytes())
+    del sound["certification_sha256"]
+
+    def refused(where: str, key: str, value: object) -> None:
+        forged = json.loads(json.dumps(sound))
+        part = reduce(lambda found, name: found[name], where.split("."), forged)
+        part[key] = value
+        path.write_bytes(people_json({**forged, "certification_sha256": self_digest(forged)}))
+        said = world.cli("report", path)
+        assert said.error == "2A-CT-004", said.json
+        assert f"({where}" in said.json["error"]["message"], said.json
+
+    refused("movement", "axes", 7)
+    refused("movement.gini_top1", "value", "much")
+    refused("movement.baseline", "seen", True)
+    refused("policy.cohorts.c_large", "eligibility", "some")
+    refused("policy.thresholds.fallback_rate", "b", None)
+    refused("seeds.42.governance", "fallback_count", -1)
+    refused("reference_world", "cities_sha256", "0")
 
 
 def test_a_table_that_is_bound_and_is_no_country_table_is_refused(world: World) -> None:

@@ -110,6 +110,13 @@ def test_a_report_of_any_form_fails_its_seed_and_crashes_nothing(
         (lambda r: r["governance"].update(applied=None), "governance.applied"),
         (lambda r: r["governance"].update(applied=[7]), "governance.applied"),
         (lambda r: r["governance"].update(applied=[{"scope": "site"}]), "governance.applied"),
+        (
+            lambda r: r["governance"]["applied"].append(
+                {"scope": "planet", "target": "Earth", "tzid": "Etc/UTC", "reason_code": "X",
+                 "owner": "me"}
+            ),
+            "governance.applied",
+        ),
         (lambda r: r["counts"].update(overrides_by_country=[]), "counts.overrides_by_country"),
     ],
 )  # fmt: skip

@@ -62,7 +62,12 @@ def _is_cap(value: Any) -> bool:
 
 
 def _is_applied(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in APPLIED)
+    return (
+        isinstance(value, dict)
+        and value.keys() == set(APPLIED)
+        and all(isinstance(text, str) for text in value.values())
+        and value["scope"] in SCOPES
+    )
 
 
 def guesses_of(row: Mapping[str, int]) -> Guesses:
