@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from civiltime.certify.gates import BY_ID, meets
+from civiltime.certify.gates import BY_ID, Direction, meets
 from civiltime.certify.metrics import MULTI_METRICS, Country, Metrics, cohort_metrics
 from civiltime.certify.stability import CV, coefficient_of_variation
 from civiltime.policy.certification import AT_LEAST, CertificationPolicy
@@ -123,10 +123,10 @@ def _row(
     known: bool,
 ) -> dict[str, Any]:
     threshold = policy.gates[gate]
-    direction = "at_least" if gate in AT_LEAST else "at_most"
+    direction: Direction = "at_least" if gate in AT_LEAST else "at_most"
 
     def holds(value: float | None, limit: float) -> bool:
-        return value is not None and meets(value, limit, direction)  # type: ignore[arg-type]
+        return value is not None and meets(value, limit, direction)
 
     def mark(limit: float) -> str:
         if not holds(best, limit):

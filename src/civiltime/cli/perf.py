@@ -233,9 +233,8 @@ def lock(
 
 def _sides(row: dict[str, Any]) -> tuple[str, str, str]:
     unit = 2**20 if row["measure"] == "peak_rss_bytes" else 1
-    figures = (f"{row[side] / unit:,.0f}" for side in ("baseline", "candidate"))
     ratio = "-" if row["ratio"] is None else f"{row['ratio']:.3f}"
-    return (*figures, ratio)  # type: ignore[return-value]
+    return f"{row['baseline'] / unit:,.0f}", f"{row['candidate'] / unit:,.0f}", ratio
 
 
 def _conditions(conditions: list[dict[str, Any]]) -> str:
